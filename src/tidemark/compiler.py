@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 
+from tidemark.contract.script import Piece, Script
+from tidemark.contract.widening import Wide
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.maintenance import pruned
@@ -49,8 +51,6 @@ from tidemark.render.made import Made, of_bilinear, of_keyed, of_linear
 from tidemark.render.offers import kept_table, offers
 from tidemark.render.scans import scheduled
 from tidemark.render.statements import Store, qualified
-from tidemark.script import Piece, Script
-from tidemark.widening import Wide
 
 Key = tuple[KeyColumn, ...]
 

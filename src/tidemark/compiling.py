@@ -11,10 +11,10 @@ from functools import partial
 from typing import Any, Protocol
 
 from tidemark.compiler import compile_derived
+from tidemark.contract.script import Script
 from tidemark.dialect import Dialect
 from tidemark.model import Catalog, Crossing, Declaration, OutputColumn, Table
 from tidemark.query.cascade import Link
-from tidemark.script import Script
 
 Basis = tuple[Declaration, tuple[Crossing, ...], Catalog, tuple[Script, ...]]
 Compiled = dict[tuple[str, int, tuple[object, ...]], tuple[Basis, Script]]

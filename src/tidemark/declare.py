@@ -15,6 +15,8 @@ from types import MappingProxyType
 from typing import Any
 
 from tidemark.blocks import Source as Blocks
+from tidemark.contract.scans import check_facts
+from tidemark.contract.walk import BATCH
 from tidemark.errors import Code, Refusal
 from tidemark.memory import Memory
 from tidemark.model import Backfill, Declaration, Freshness, Marks, Source, Way
@@ -33,9 +35,7 @@ from tidemark.options import (
     refuse,
 )
 from tidemark.processors import Function, Functions
-from tidemark.scans import check_facts
 from tidemark.streams import Stream, check_stream, name_streams
-from tidemark.walk import BATCH
 
 NAME_BYTES_MAX = 63
 FRESHNESS = ("commit", "tick")

@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from tidemark.contract.script import Capture, Script
 from tidemark.database.open import open_session
 from tidemark.diffs import diff
 from tidemark.errors import Code, Refusal
@@ -62,7 +63,6 @@ from tidemark.runtime.truth.verify_all import verify_all
 from tidemark.runtime.workers.beside import delivering, taking
 from tidemark.runtime.workers.rounds import tick_all
 from tidemark.runtime.workers.worker import WorkerReport, run_worker
-from tidemark.script import Capture, Script
 from tidemark.telling import tell_near
 from tidemark.workshop import Workshop
 

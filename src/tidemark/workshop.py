@@ -15,6 +15,7 @@ from typing import Self, TypeVar
 from weakref import WeakSet
 
 from tidemark.compiling import Compiled, compiler_of
+from tidemark.contract.script import Script
 from tidemark.database.open import Role, open_session
 from tidemark.database.session import Conflict, Session
 from tidemark.declare import Project
@@ -39,7 +40,6 @@ from tidemark.runtime.throttle import Limits
 from tidemark.runtime.ticks.tick import has_work
 from tidemark.runtime.truth.verify_all import require_names
 from tidemark.runtime.turns import Turns
-from tidemark.script import Script
 from tidemark.supports import Known, with_supports
 from tidemark.telling import tell_near
 

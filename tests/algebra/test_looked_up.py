@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from tidemark.contract.script import Script
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
 from tidemark.declare import Project
 from tidemark.engine import Tidemark
 from tidemark.runtime.ticks.batch import compare_batch, prepare, take_keys
-from tidemark.script import Script
 
 ROWS = 300_000
 AUTHORS = 30_000

@@ -8,6 +8,7 @@ import pytest
 
 from tests.backfill.place import Songs, Watch, open_songs, stop_after
 from tidemark import Fault
+from tidemark.contract.walk import between
 from tidemark.database.open import open_session
 from tidemark.database.session import Conflict, Exhausted, Session, Taken, TooLong
 from tidemark.errors import Exit
@@ -18,7 +19,6 @@ from tidemark.runtime.backfill.runner import Orders
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.progress import Event
-from tidemark.walk import between
 
 ADD = "UPDATE songs SET tally = coalesce(tally, 0) + 1 WHERE id IN (SELECT id FROM tidemark_batch)"
 

@@ -11,6 +11,7 @@ import pytest
 from tests.changes.shop import SCHEMA, Shop
 from tests.kit.size import on_engines_in_turn, taken
 from tidemark import Project, Tidemark
+from tidemark.contract.script import Script
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
 from tidemark.dialect import Dialect
@@ -20,7 +21,6 @@ from tidemark.runtime.changes import apply
 from tidemark.runtime.objects import widen
 from tidemark.runtime.pace import Pace, choose_pace
 from tidemark.runtime.progress import Event
-from tidemark.script import Script
 
 MORE = (
     "CREATE TABLE likes (id integer PRIMARY KEY, user_id integer)",

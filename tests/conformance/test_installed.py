@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 from tests.conformance.conftest import HOSTILE, execute
+from tidemark.contract.script import Piece, PieceKind, canonical_create
 from tidemark.database.session import Session
-from tidemark.script import Piece, PieceKind, canonical_create
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ from tests.corpus.ground import Bag, Ground
 from tests.corpus.queries import Query
 from tidemark import Project, Refusal, Tidemark
 from tidemark.compiler import compile_derived
+from tidemark.contract.script import Script
 from tidemark.database.open import open_session
 from tidemark.errors import TidemarkError
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.ticks.tick import tick
-from tidemark.script import Script
 
 CHANCE = 0.5
 DRIVER_ERRORS = (sqlite3.Error, psycopg.Error)

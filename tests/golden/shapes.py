@@ -4,16 +4,17 @@ Owns: `SHAPES`, one line for each of them under each shape. Promises: what is wr
 `write_shape` adds the lines of a shape that has none yet, and of conversions that are new.
 """
 
+import re
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_args, get_type_hints
 
 from tests.unit.query.catalogs import BOTH
+from tidemark.contract.script import Capture, Script, fingerprint
 from tidemark.dialect import Dialect
 from tidemark.runtime.ledger import CONVERSIONS, SHAPE, Ledger
 from tidemark.runtime.statements import load_statements
-from tidemark.script import Capture, Script, fingerprint
 
 SHAPES = Path(__file__).parent / "shapes.txt"
 TODO = (
@@ -67,7 +68,12 @@ def stored_fields() -> dict[str, str]:
 
 
 def _plain(kind: Any) -> str:
-    return (kind.__name__ if isinstance(kind, type) and not get_args(kind) else str(kind)).replace("tidemark.", "")
+    return without_modules(kind.__name__ if isinstance(kind, type) and not get_args(kind) else str(kind))
+
+
+def without_modules(kind: str) -> str:
+    """A type by the names of its classes alone: where one is written is nothing that is stored."""
+    return re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Z])", "", kind)
 
 
 def known_lines() -> dict[str, str]:

@@ -14,12 +14,12 @@ from pathlib import Path
 from tests.unit.query.catalogs import BOTH, catalog_of, describe
 from tidemark.cli.reports import explain_text
 from tidemark.compiler import compile_derived
+from tidemark.contract.script import Script
+from tidemark.contract.ways import following
 from tidemark.dialect import Dialect
 from tidemark.model import Declaration, Freshness
 from tidemark.render.captures import capture
 from tidemark.runtime.operate.explain import explain_script
-from tidemark.script import Script
-from tidemark.ways import following
 
 FOLDER = Path(__file__).parent
 

@@ -17,24 +17,19 @@ FUNCTION_LINES_MAX = 70
 BANNED_STEMS = {"base", "common", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
 GROUND = {
     "blocks",
+    "contract",
+    "dialect",
     "errors",
     "events",
-    "dialect",
     "memory",
     "model",
     "names",
-    "script",
-    "states",
-    "walk",
-    "streams",
-    "widening",
-} | {
-    "contract",
-    "ways",
     "options",
     "plain",
     "processors",
-    "scans",
+    "states",
+    "streams",
+    "telling",
 }
 ENGINE_WORDS = {"sqlite", "sqlite3", "postgres", "postgresql"}
 ENGINE_ROOMS = ("render/sqlite*.py", "render/postgres*.py", "database/*.py")

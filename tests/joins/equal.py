@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from unittest import mock
 
 from tidemark import Project, Tidemark
+from tidemark.contract.script import Script
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
 from tidemark.runtime.clock import Clock
@@ -22,7 +23,6 @@ from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.ticks import at_once, guard, tick
 from tidemark.runtime.ticks.guard import Choice, Way
-from tidemark.script import Script
 
 AT_ONCE = "once"
 WAYS = ("delta", "keyed", "full", AT_ONCE)

@@ -12,12 +12,12 @@ import pytest
 
 from tests.joins.equal import AT_ONCE, World, play, world
 from tests.kit.size import FULL
+from tidemark.contract.script import Script
 from tidemark.errors import Fault
 from tidemark.maintenance import bilinear
 from tidemark.query import matched
 from tidemark.runtime.ticks import at_once, tick_products
 from tidemark.runtime.ticks.batch import apply_batch, prepare, take_keys
-from tidemark.script import Script
 
 BATCHES = 300 if FULL else 12
 Change = Callable[[Script], Script]

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from tidemark.compiler import compile_derived
+from tidemark.contract.script import Script
 from tidemark.dialect import Dialect
 from tidemark.model import Catalog, Declaration
-from tidemark.script import Script
 
 REMEMBERED = 8
 Question = tuple[str, tuple[Any, ...]]

@@ -7,10 +7,10 @@ from typing import Any
 from tests.kit.compiled import Compiler
 from tidemark import Project
 from tidemark.compiler import compile_derived
+from tidemark.contract.script import Script
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
 from tidemark.model import Declaration, OutputColumn
-from tidemark.script import Script
 
 COUNT = "SELECT a, count(*) AS n FROM t GROUP BY a"
 

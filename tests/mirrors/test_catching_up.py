@@ -12,6 +12,7 @@ import pytest
 
 from tests.simulation.chunks import chunks_of
 from tidemark import Project, Tidemark
+from tidemark.contract.ways import Catchup
 from tidemark.database.open import open_session
 from tidemark.database.session import Conflict, Session, Unacceptable
 from tidemark.errors import Fault
@@ -22,7 +23,6 @@ from tidemark.runtime.changes import apply as applying
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
-from tidemark.ways import Catchup
 
 SCHEMA = (
     "CREATE TABLE users (id integer NOT NULL PRIMARY KEY, name text, plays integer, seconds integer DEFAULT 7)",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Any
 
-from tidemark.contract import Operator
+from tidemark.contract.costs import Operator
 from tidemark.errors import Code, Fault, Refusal, TidemarkError
 from tidemark.runtime.audit import Action
 from tidemark.runtime.backfill.record import BackfillStatus

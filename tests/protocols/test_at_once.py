@@ -10,6 +10,7 @@ from unittest import mock
 import pytest
 
 from tests.protocols.forum import Forum, one_key_at_a_time, open_forum
+from tidemark.contract.script import Applier
 from tidemark.database.session import Conflict, Session
 from tidemark.errors import TidemarkError
 from tidemark.runtime import ledger
@@ -17,7 +18,6 @@ from tidemark.runtime.clock import Clock
 from tidemark.runtime.statements import find_statement
 from tidemark.runtime.ticks import at_once, portions, tick, tick_deltas
 from tidemark.runtime.ticks.batch import apply_batch
-from tidemark.script import Applier
 
 LOGS = {"sqlite": "tidemark__capture_log_posts", "postgres": "tidemark._capture_log_posts"}
 

@@ -14,6 +14,7 @@ from tests.protocols.forum import QUERIES, SCHEMA, Forum, declare, open_forum
 from tests.protocols.nursery import open_nursery
 from tests.simulation.chunks import chunks_of
 from tidemark import Tidemark
+from tidemark.contract.script import Script
 from tidemark.database.open import open_session
 from tidemark.database.session import Conflict, Session
 from tidemark.errors import Fault
@@ -28,7 +29,6 @@ from tidemark.runtime.progress import Event
 from tidemark.runtime.ticks import expected
 from tidemark.runtime.ticks.tick import tick
 from tidemark.runtime.workers.upkeep import Terms, look_after
-from tidemark.script import Script
 
 PATIENCE_SECONDS = 60.0
 

@@ -17,6 +17,7 @@ from typing import Protocol
 from tests.simulation.case import Duty, Failure
 from tests.simulation.relations import quote
 from tests.simulation.wire import Wire
+from tidemark.contract.script import Piece
 from tidemark.database.open import open_session
 from tidemark.database.session import Conflict
 from tidemark.dialect import POSTGRESQL
@@ -25,7 +26,6 @@ from tidemark.migrations import guard
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.objects.gaps import look_at_catalog
 from tidemark.runtime.objects.sources import add_facts
-from tidemark.script import Piece
 
 WAIT_SECONDS = 0.5
 

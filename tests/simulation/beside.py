@@ -15,8 +15,8 @@ from unittest import mock
 
 from tests.simulation.case import Failure
 from tests.simulation.statements import Statements
+from tidemark.contract.script import Script
 from tidemark.runtime.ledger import Ledger
-from tidemark.script import Script
 
 # Not text that is sent as one, and not what may take a column away that the plan was made for.
 APART = frozenset({"copy", "schema-change"})

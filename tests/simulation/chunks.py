@@ -14,12 +14,12 @@ import sys
 from collections.abc import Iterator
 from unittest import mock
 
+from tidemark.contract.script import Script
 from tidemark.dialect import Dialect
 from tidemark.runtime import pace
 from tidemark.runtime.backfill import fill_pages
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ticks import at_once, portions
-from tidemark.script import Script
 
 
 @contextlib.contextmanager

@@ -11,9 +11,9 @@ from functools import partial
 from typing import Any
 
 from tidemark.compiler import compile_derived
+from tidemark.contract.script import Script
 from tidemark.database.session import Session
 from tidemark.model import Catalog, Declaration
-from tidemark.script import Script
 
 SCRIPTS: dict[tuple[str, str, str, int], Script] = {}
 SCRIPTS_MAX = 200

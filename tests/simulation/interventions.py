@@ -15,9 +15,9 @@ from typing import Any
 
 from tests.simulation.case import Failure
 from tests.simulation.upkeep import Killed
+from tidemark.contract.script import Script
+from tidemark.contract.ways import following
 from tidemark.database.session import Unacceptable
-from tidemark.script import Script
-from tidemark.ways import following
 
 COUNTED = frozenset({"run", "all", "one", "alone"})
 WRITES = frozenset({"write", "chunk"})

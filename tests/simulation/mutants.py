@@ -21,8 +21,8 @@ from tests.simulation.programs import draw_case
 from tests.simulation.run import Ground
 from tests.simulation.strains import Strain, of_scales, spelling
 from tests.simulation.tally import Tally
+from tidemark.contract.script import Piece, Script, mark
 from tidemark.model import Table
-from tidemark.script import Piece, Script, mark
 
 PINNED_ATTEMPTS = 15
 WORLDS_MAX = 200

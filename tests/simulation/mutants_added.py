@@ -14,7 +14,7 @@ from tests.simulation.mutants import Change, Mutant
 from tests.simulation.mutants_keyed import shown_live
 from tests.simulation.pinned import LATE
 from tests.simulation.strains import halting
-from tidemark.script import Applier, Deltas, Script
+from tidemark.contract.script import Applier, Deltas, Script
 
 BOTH: tuple[Engine, Engine] = ("sqlite", "postgres")
 GROUPS = ("group", "universe")

@@ -18,8 +18,8 @@ from tests.simulation.mutants import Change, Met, Mutant
 from tests.simulation.mutants_keyed import recompute
 from tests.simulation.mutants_runtime import Mistake
 from tests.simulation.mutants_unlike import compiled
+from tidemark.contract.script import Script
 from tidemark.query import copies
-from tidemark.script import Script
 
 BOTH: tuple[Engine, Engine] = ("sqlite", "postgres")
 

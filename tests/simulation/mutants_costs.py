@@ -13,8 +13,8 @@ from tests.simulation.case import Engine
 from tests.simulation.mutants import Change, Mutant
 from tests.simulation.pinned import ODD
 from tests.simulation.strains import not_adding_up
-from tidemark.script import Script
-from tidemark.ways import Full, Product, Products
+from tidemark.contract.script import Script
+from tidemark.contract.ways import Full, Product, Products
 
 BOTH: tuple[Engine, Engine] = ("sqlite", "postgres")
 FULL = ("group", "keyed", "left-join", "distinct")

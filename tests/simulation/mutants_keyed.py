@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from tests.simulation.case import UNSHOWN, Case, Derived, Duty, Engine, Statement, Transaction
 from tests.simulation.mutants import Change, Mutant, texts
-from tidemark.script import Piece, Script, mark, unmarked
+from tidemark.contract.script import Piece, Script, mark, unmarked
 
 BOTH: tuple[Engine, Engine] = ("sqlite", "postgres")
 ELEMENTS = ("elements-counted", "elements-below")

@@ -14,11 +14,11 @@ from tests.simulation.compiled import SCRIPTS
 from tests.simulation.mutants import Met
 from tests.simulation.mutants_runtime import Mistake, Patch
 from tests.simulation.redefined import FAMILY
+from tidemark.contract.script import Carried, Carry, Script
 from tidemark.render import postgres_crossings, sqlite_crossings
 from tidemark.render.crossings import crossing_select
 from tidemark.runtime.changes import carry, cutover
 from tidemark.runtime.duty import Duty
-from tidemark.script import Carried, Carry, Script
 
 
 def answering(place: Any, name: str, answer: Callable[..., Any]) -> Patch:

@@ -26,7 +26,7 @@ from tests.simulation.programs import draw_case
 from tests.simulation.run import Ground
 from tests.simulation.strains import Strain, at_ticks
 from tests.simulation.tally import Tally
-from tidemark import ways
+from tidemark.contract import ways
 from tidemark.render import postgres_slices, sqlite_slices
 from tidemark.runtime import ledger
 from tidemark.runtime.backfill import adding, fill, fill_pages, pages

@@ -19,10 +19,10 @@ from tests.simulation.mutants import Met
 from tests.simulation.mutants_runtime import Patch, text
 from tests.simulation.run import Ground
 from tests.simulation.scans import play
+from tidemark.contract.scans import SourceScan
+from tidemark.contract.script import Script
 from tidemark.errors import Fault
 from tidemark.runtime.ticks import scanning
-from tidemark.scans import SourceScan
-from tidemark.script import Script
 
 CAUGHT = ("different", "drift")
 

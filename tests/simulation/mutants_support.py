@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tests.simulation.mutants import Change, Mutant, texts
-from tidemark.script import Script
+from tidemark.contract.script import Script
 
 FAMILIES = ("count-distinct",)
 

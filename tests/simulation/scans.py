@@ -24,8 +24,8 @@ from tests.simulation.run import Ground, clean
 from tests.simulation.tally import Tally
 from tests.simulation.upkeep import Killed
 from tests.simulation.wire import Wire
+from tidemark.contract.script import Script
 from tidemark.model import Source
-from tidemark.script import Script
 
 STEPS = 60
 SESSIONS = {"sqlite": 1, "postgres": 3}

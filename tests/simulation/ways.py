@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from itertools import cycle
 from unittest import mock
 
+from tidemark.contract.script import Script
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ticks import guard, rival
 from tidemark.runtime.ticks.guard import Choice, Way
-from tidemark.script import Script
 
 WAYS = ("", "", "", "keyed", "full", "turns", "left")
 

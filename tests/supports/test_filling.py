@@ -13,6 +13,8 @@ import pytest
 from tests.simulation.chunks import chunks_of
 from tests.supports.plays import Plays, counts
 from tidemark import Project, Tidemark
+from tidemark.contract.script import Script
+from tidemark.contract.ways import Adding
 from tidemark.database.postgres import PostgresSession
 from tidemark.database.session import Conflict, Unacceptable
 from tidemark.errors import Fault
@@ -22,8 +24,6 @@ from tidemark.runtime.backfill.filling import Filling
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
-from tidemark.script import Script
-from tidemark.ways import Adding
 
 Mistake = Callable[[Script, Adding], Adding]
 PLAYS = "INSERT INTO plays VALUES " + ", ".join(

@@ -12,6 +12,7 @@ from typing import Any
 
 from tidemark.cli.outcome import table
 from tidemark.cli.terminal import fit
+from tidemark.contract.script import Capture, Script
 from tidemark.runtime.backfill.record import BackfillStatus, next_of, tell_quarantined
 from tidemark.runtime.backfill.runner import BackfillReport
 from tidemark.runtime.changes.adoption import Shadow
@@ -27,7 +28,6 @@ from tidemark.runtime.runs import Past
 from tidemark.runtime.ticks.tick import TickReport
 from tidemark.runtime.values import plain, show
 from tidemark.runtime.workers.worker import WorkerReport
-from tidemark.script import Capture, Script
 from tidemark.telling import tell_count, tell_part
 
 SIGNS = {"create": "+", "replace": "~", "rename": "~", "reinstall": "!", "resume": ">", "drop": "-"}

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.pq import ConnStatus, TransactionStatus
 
+from tidemark.contract.script import Piece
 from tidemark.database.postgres_begin import PINNED, Beginning, wait_text
 from tidemark.database.postgres_catalog import read_catalog
 from tidemark.database.postgres_errors import explain_connection, translate
@@ -40,7 +41,6 @@ from tidemark.database.urls import Address
 from tidemark.dialect import POSTGRESQL
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.model import Catalog, OutputColumn, Table
-from tidemark.script import Piece
 from tidemark.streams import Shelf
 
 T = TypeVar("T")

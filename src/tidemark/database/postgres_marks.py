@@ -13,9 +13,9 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from tidemark.contract.script import Piece
 from tidemark.database.session import Parameters
 from tidemark.dialect import POSTGRESQL
-from tidemark.script import Piece
 
 Ask = Callable[[str, Parameters | None], list[tuple[Any, ...]]]
 

@@ -12,10 +12,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
 
+from tidemark.contract.script import Piece
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Fault, Refusal, is_interruption
 from tidemark.model import Catalog, OutputColumn, Table
-from tidemark.script import Piece
 from tidemark.streams import Shelf
 
 Parameters = Mapping[str, Any]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from tidemark.contract.script import Piece
 from tidemark.database.session import Conflict, Mode, Parameters, Strain
 from tidemark.database.sqlite_catalog import read_catalog, read_installed
 from tidemark.database.sqlite_errors import primary_code, translate, translate_query
@@ -30,7 +31,6 @@ from tidemark.database.urls import Address
 from tidemark.dialect import SQLITE
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.model import Catalog, OutputColumn, Table
-from tidemark.script import Piece
 from tidemark.streams import Shelf
 
 STEPS = 1_000_000

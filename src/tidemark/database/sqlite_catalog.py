@@ -14,10 +14,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from tidemark.contract.script import canonical_create
 from tidemark.database.sqlite_text import default_expression, known_collation, read_columns, read_index, read_view
 from tidemark.dialect import SQLITE
 from tidemark.model import EXPRESSION, Catalog, Column, Index, Table, Unique
-from tidemark.script import canonical_create
 
 # So many names are looked for by name; where there are more, everything is read.
 NAMES_MAX = 200

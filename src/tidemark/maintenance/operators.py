@@ -6,7 +6,7 @@ operator says what it costs alone, and the class of the whole is the weakest tha
 
 from __future__ import annotations
 
-from tidemark.contract import Operator
+from tidemark.contract.costs import Operator
 from tidemark.maintenance.groupings import ADDED
 from tidemark.query.functions import LINEAR_AGGREGATES
 from tidemark.query.relation import Aggregate, Called, Derived, Item, Nested, Occurrence, Query, Recursion, SetOperation

@@ -8,13 +8,13 @@ were read, merged with what writers have made of them: what has left since is fo
 
 from __future__ import annotations
 
+from tidemark.contract.ways import Adding
 from tidemark.maintenance.program import KeyPart, LinearProgram, Part
 from tidemark.render.linear_ticks import merged, respell
 from tidemark.render.numbered import RANGE, remove, row_of
 from tidemark.render.spelling import is_looked_up
 from tidemark.render.statements import ORDINAL, Store, qualified
 from tidemark.render.whole import SIDE, can_group, cast
-from tidemark.ways import Adding
 
 
 def of_linear(store: Store, program: LinearProgram, rows: str) -> Adding | None:

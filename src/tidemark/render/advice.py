@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from tidemark.contract.script import MissingIndex, fingerprint
 from tidemark.dialect import Dialect
 from tidemark.maintenance.bilinear import BilinearProgram
 from tidemark.maintenance.program import Feed, KeyedProgram, LinearProgram
@@ -20,7 +21,6 @@ from tidemark.query.relation import Called, Occurrence, Scalar
 from tidemark.query.unique import equality, has_index
 from tidemark.query.walked import looks_of
 from tidemark.render.statements import qualified
-from tidemark.script import MissingIndex, fingerprint
 
 EXTREMES = ("highest", "lowest")
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 
+from tidemark.contract.ways import Reach
 from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.maintenance.program import KeyedProgram, KeyQuery
 from tidemark.maintenance.routes import circles
@@ -19,7 +20,6 @@ from tidemark.query.relation import Occurrence
 from tidemark.render.images import image, log_of
 from tidemark.render.restriction import keys_of_query
 from tidemark.render.statements import Store, qualified, units_of_store
-from tidemark.ways import Reach
 
 TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"(?=\.)|(?<= AS )"(?:[^"]|"")*\"""")
 """A literal, or the name of a scan where it is given or used."""

@@ -7,13 +7,13 @@ which nothing can be walked.
 
 from __future__ import annotations
 
+from tidemark.contract.walk import BATCH, Walk
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Backfill, Catalog, Column, Table, Unique
 from tidemark.render.listed import listed, rowid_place
 from tidemark.render.phrases import phrases_of
 from tidemark.render.statements import qualified
-from tidemark.walk import BATCH, Walk
 
 
 def write_walk(dialect: Dialect, catalog: Catalog, backfill: Backfill) -> Walk:

@@ -6,12 +6,12 @@ gets the same; one column more or less is one statement more and new texts for w
 
 from __future__ import annotations
 
+from tidemark.contract.script import Capture
 from tidemark.dialect import Dialect
 from tidemark.model import Table
 from tidemark.render.engines import PIECES
 from tidemark.render.images import image, image_definition, log_name, log_of
 from tidemark.render.statements import qualified
-from tidemark.script import Capture
 
 
 def capture(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> Capture:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tidemark.contract.script import DueTexts
 from tidemark.maintenance.program import Due, DueTest, KeyedProgram, KeyQuery
 from tidemark.names import Names, ledger
 from tidemark.query.relation import Called, Occurrence, Scalar
 from tidemark.render.statements import Store, qualified
-from tidemark.script import DueTexts
 
 AT = ":at"
 """The parameter of the later moment; NULL stands for the database's own time."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tidemark.contract.script import Piece
 from tidemark.maintenance.mirror import Mirror
 from tidemark.maintenance.program import KeyedProgram, LinearProgram
 from tidemark.model import Crossing, Table
@@ -27,7 +28,6 @@ from tidemark.render import (
 )
 from tidemark.render.crossings import Shown
 from tidemark.render.statements import Store
-from tidemark.script import Piece
 
 Indexes = tuple[tuple[str, ...], ...]
 Path = tuple[str, ...]

@@ -6,7 +6,7 @@ the values of the first rows, each counted by an index up to a limit; without an
 
 from __future__ import annotations
 
-from tidemark.contract import Fan
+from tidemark.contract.costs import Fan
 from tidemark.dialect import Dialect
 from tidemark.maintenance.bilinear import BilinearProgram
 from tidemark.maintenance.program import KeyedProgram, LinearProgram

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tidemark.contract.ways import Full
 from tidemark.maintenance.program import KeyedProgram, LinearProgram, Remembered
 from tidemark.memory import First
 from tidemark.render import postgres_full, sqlite_full
@@ -18,7 +19,6 @@ from tidemark.render.memory import folded
 from tidemark.render.numbered import RANGE, remove
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store
 from tidemark.render.whole import can_group, rows_of_keyed, rows_of_linear
-from tidemark.ways import Full
 
 NOTHING = Remembered()
 _LISTS: dict[str, Callable[[Store, str], Lists]] = {"sqlite": sqlite_full.lists, "postgres": postgres_full.lists}

@@ -5,6 +5,7 @@ Owns: the statements of a batch. Promises: `fresh` is the user's own query over 
 
 from __future__ import annotations
 
+from tidemark.contract.script import Applier
 from tidemark.dialect import Dialect
 from tidemark.maintenance.program import KeyedProgram, KeyPart
 from tidemark.memory import dated
@@ -16,7 +17,6 @@ from tidemark.render.newest import last_ticked, newest_of_keyed
 from tidemark.render.numbered import write
 from tidemark.render.restriction import ROW, is_indexed, is_steered, keys_of_query, rows_of_batch, steered, weigh
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store
-from tidemark.script import Applier
 
 
 def store_of(program: KeyedProgram, names: Names, dialect: Dialect) -> Store:

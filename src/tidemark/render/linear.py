@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tidemark.contract.script import Applier
 from tidemark.dialect import Dialect
 from tidemark.maintenance.program import Feed, KeyPart, LinearProgram
 from tidemark.names import Names
@@ -19,7 +20,6 @@ from tidemark.render.pages import pages_of
 from tidemark.render.pruned import keep_gone
 from tidemark.render.statements import ORDINAL, Store
 from tidemark.render.steering import weigh_batch
-from tidemark.script import Applier
 
 
 def store_of(program: LinearProgram, names: Names, dialect: Dialect) -> Store:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tidemark.contract.script import Applier, Deltas, SourceLog, Tick
 from tidemark.maintenance.program import Feed, LinearProgram, Part
 from tidemark.model import Table
 from tidemark.render import linear, spelling, statements
@@ -22,7 +23,6 @@ from tidemark.render.slices import slices_of
 from tidemark.render.statements import ORDINAL, Store
 from tidemark.render.steering import weigh_batch
 from tidemark.render.ticks import waiting
-from tidemark.script import Applier, Deltas, SourceLog, Tick
 
 WEIGHT, IDENTITY, PLACE, COUNT, AGAIN = (
     f"tidemark_{word}" for word in ("weight", "identity", "place", "count", "again")

@@ -7,6 +7,7 @@ units. Where that would not be exact there is none, and `why_not_live` says why.
 
 from __future__ import annotations
 
+from tidemark.contract.script import Piece, mark
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.maintenance.program import KeyedProgram, Remembered
@@ -17,7 +18,6 @@ from tidemark.render.images import log_of
 from tidemark.render.restriction import keys_of_query, restricted
 from tidemark.render.slices import slices_of
 from tidemark.render.statements import Store, units_of_store
-from tidemark.script import Piece, mark
 
 PENDING = '"tidemark_pending"'
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tidemark.contract import Fan
+from tidemark.contract.costs import Fan
+from tidemark.contract.script import Applier, MissingIndex, Piece, Tick
 from tidemark.maintenance.bilinear import BilinearProgram
 from tidemark.maintenance.edges import reasons_of
 from tidemark.maintenance.mirror import Mirror, make_mirror
@@ -32,7 +33,6 @@ from tidemark.render.live import why_not_live
 from tidemark.render.processor import by_python
 from tidemark.render.products import products
 from tidemark.render.statements import Store, qualified
-from tidemark.script import Applier, MissingIndex, Piece, Tick
 
 Key = tuple[KeyColumn, ...]
 

@@ -7,11 +7,11 @@ lowered, thawed or dropped by it.
 
 from __future__ import annotations
 
+from tidemark.contract.script import Carried, Carry
 from tidemark.maintenance.program import Remembered
 from tidemark.memory import First, Memory, Moment, dated
 from tidemark.names import ledger
 from tidemark.render.statements import ORDINAL, Store
-from tidemark.script import Carried, Carry
 
 
 def values_of_query(store: Store, memory: Remembered) -> dict[str, str]:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tidemark.contract.script import Applier, Tick
+from tidemark.contract.ways import Catchup, Newcomers, Whole
 from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.maintenance.mirror import Mirror, literal_test
 from tidemark.maintenance.program import KeyPart, Part
 from tidemark.model import Column
 from tidemark.render import statements
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store, qualified
-from tidemark.script import Applier, Tick
-from tidemark.ways import Catchup, Newcomers, Whole
 
 
 def mirrored(applier: Applier, store: Store, mirror: Mirror) -> Applier:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tidemark.contract.script import Piece, unmarked
 from tidemark.model import Catalog, Column, Index, Kept, OutputColumn, Table, Unique
 from tidemark.query.home import check_home
 from tidemark.render.statements import Store
-from tidemark.script import Piece, unmarked
 
 
 def offers(

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tidemark.contract.walk import Pages
 from tidemark.render.statements import EVERYTHING, Store
-from tidemark.walk import Pages
 
 
 def pages_of(store: Store, keys_of_query: Sequence[str]) -> Pages | None:

@@ -11,13 +11,13 @@ commit.
 
 from __future__ import annotations
 
+from tidemark.contract.script import Piece
 from tidemark.maintenance.program import LinearProgram
 from tidemark.names import Names
 from tidemark.render import postgres_arm, postgres_capture, postgres_flush, postgres_flush_crossed
 from tidemark.render.postgres_settings import pinned_settings
 from tidemark.render.postgres_triggers import dollar
 from tidemark.render.statements import Store
-from tidemark.script import Piece
 
 
 def linear_pieces(

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tidemark.contract.script import Piece
 from tidemark.model import Table
 from tidemark.render.statements import Store
-from tidemark.script import Piece
 
 
 def weave(store: Store, reads: list[str], sources: Iterable[Table], shown_in: str) -> Piece:

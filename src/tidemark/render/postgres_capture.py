@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tidemark.contract.script import Piece
 from tidemark.maintenance.program import Feed, LinearProgram
 from tidemark.model import Table
 from tidemark.render import spelling
@@ -22,7 +23,6 @@ from tidemark.render.postgres_alike import as_spelled, differ, has_equality
 from tidemark.render.postgres_triggers import event_pieces, routine, truncate_pieces
 from tidemark.render.spelling import left
 from tidemark.render.statements import Store, qualified
-from tidemark.script import Piece
 
 CHUNK = 10_000
 

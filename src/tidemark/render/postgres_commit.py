@@ -11,6 +11,7 @@ older than the first one's commit; an advisory lock would let the old snapshot p
 
 from __future__ import annotations
 
+from tidemark.contract.script import Piece
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.model import Table
 from tidemark.render import postgres, postgres_arm
@@ -23,7 +24,6 @@ from tidemark.render.postgres_settings import pinned_path
 from tidemark.render.postgres_settle import settle_functions, sources_to_lock
 from tidemark.render.postgres_triggers import event_pieces, routine
 from tidemark.render.statements import Store
-from tidemark.script import Piece
 
 _TURNS = "autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, fillfactor = 50"
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tidemark.contract.script import Piece
 from tidemark.maintenance.key_types import is_hashed
 from tidemark.model import Crossing
 from tidemark.names import ledger
 from tidemark.render.crossings import Known, Shown, crossing_select, json_object
 from tidemark.render.postgres_settings import pinned_settings
 from tidemark.render.postgres_triggers import On, routine, trigger_pieces
-from tidemark.script import Piece
 
 NUMERIC = "{} IS NOT NULL"
 HASH = "hash_record_extended(ROW({}), 0)"

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from tidemark.contract.script import Piece
 from tidemark.maintenance.key_types import has_no_hash
 from tidemark.maintenance.program import Feed, LinearProgram, Part
 from tidemark.model import Table
@@ -20,7 +21,6 @@ from tidemark.render.linear import feed_key
 from tidemark.render.postgres_triggers import dollar
 from tidemark.render.spelling import is_looked_up, left, looked_up, spells
 from tidemark.render.statements import Store, qualified
-from tidemark.script import Piece
 
 # A pending table is empty when it is planned for and may be long when it is read: only its index is good at both. A plan
 # that was priced without its sequential scans must not be compiled.

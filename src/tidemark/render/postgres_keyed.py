@@ -6,13 +6,13 @@ stamped with its transaction; nothing is computed on the writer's path; TRUNCATE
 
 from __future__ import annotations
 
+from tidemark.contract.script import Piece
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.render import postgres
 from tidemark.render.changes import tables_of
 from tidemark.render.keyed import index_terms, public_select
 from tidemark.render.statements import ORDINAL, Store
 from tidemark.render.units import unit_index
-from tidemark.script import Piece
 
 
 def keyed_pieces(

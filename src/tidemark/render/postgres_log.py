@@ -7,13 +7,13 @@ nothing in these texts is looked up by a name that the writing session could hav
 
 from __future__ import annotations
 
+from tidemark.contract.script import Piece
 from tidemark.dialect import POSTGRESQL
 from tidemark.model import Table
 from tidemark.names import CaptureNames
 from tidemark.render.images import image, images_after, log_name, log_of
 from tidemark.render.postgres_alike import as_spelled, has_equality
 from tidemark.render.postgres_triggers import event_pieces, routine, truncate_pieces
-from tidemark.script import Piece
 
 # Rows come and go by the thousand: the space of those that went is wanted back soon, and again and again.
 _STORAGE = (

@@ -6,6 +6,7 @@ there by then, and what changed in between is found and mended by the verificati
 
 from __future__ import annotations
 
+from tidemark.contract.script import Piece
 from tidemark.maintenance.mirror import Mirror
 from tidemark.render import mirror as texts
 from tidemark.render.postgres_alike import differ
@@ -13,7 +14,6 @@ from tidemark.render.postgres_phrases import PLANNING
 from tidemark.render.postgres_settings import pinned_settings
 from tidemark.render.postgres_triggers import On, routine, trigger_pieces
 from tidemark.render.statements import Store, qualified
-from tidemark.script import Piece
 
 IMAGES = "tidemark_images"
 """The stored rows that a statement wrote, or took away."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tidemark.contract.script import Piece
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.model import Table
 from tidemark.render.affected import reached
@@ -24,7 +25,6 @@ from tidemark.render.postgres_triggers import dollar
 from tidemark.render.restriction import ROW, is_steered, rows_of_batch
 from tidemark.render.statements import EVERYTHING, Store, qualified
 from tidemark.render.units import in_unit
-from tidemark.script import Piece
 
 IMAGES_MAX = 1_000
 """From so many remembered images on, a transaction takes one lock for the whole derived table."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from tidemark.contract.script import Piece
 from tidemark.model import Table
 from tidemark.names import Names
 from tidemark.render.postgres_alike import differ
 from tidemark.render.statements import qualified
-from tidemark.script import Piece
 
 
 @dataclass(frozen=True)

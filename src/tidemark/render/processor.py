@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from tidemark.contract.script import Applier
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.processors import Compute, Processor
 from tidemark.render.changes import kept
 from tidemark.render.memory import values_of_query
 from tidemark.render.restriction import ROW
 from tidemark.render.statements import ORDINAL, Store
-from tidemark.script import Applier
 
 
 def by_python(

@@ -14,6 +14,7 @@ from functools import reduce
 from itertools import combinations
 from operator import or_
 
+from tidemark.contract.ways import Product, Products
 from tidemark.maintenance.bilinear import BilinearProgram
 from tidemark.maintenance.groupings import Joined, over_images
 from tidemark.maintenance.program import Part
@@ -23,7 +24,6 @@ from tidemark.render.counted import MOVED_BY, counts_values, extremes, moves
 from tidemark.render.images import image
 from tidemark.render.numbered import RANGE, joins_of, remove, row_of, which_join
 from tidemark.render.statements import ORDINAL, Store, qualified
-from tidemark.ways import Product, Products
 
 CHANGED_MAX = 3
 HIGH, LOW = "tidemark_high", "tidemark_low"

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tidemark.contract.scans import SourceScan
+from tidemark.contract.script import Script
+from tidemark.contract.ways import Reach
 from tidemark.dialect import Dialect
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.model import Column, Declaration, Table, Unique
@@ -18,9 +21,6 @@ from tidemark.render.changes import keep
 from tidemark.render.images import image
 from tidemark.render.slices import slices_of
 from tidemark.render.statements import Store, qualified
-from tidemark.scans import SourceScan
-from tidemark.script import Script
-from tidemark.ways import Reach
 
 VERIFY_SECONDS = 3600.0
 

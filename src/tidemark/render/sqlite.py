@@ -6,12 +6,12 @@ clustered by its key; the public view has exactly the declared columns and refus
 
 from __future__ import annotations
 
+from tidemark.contract.script import Piece, mark
 from tidemark.maintenance.program import Feed, LinearProgram
 from tidemark.model import Table
 from tidemark.names import Names
 from tidemark.render import sqlite_rows, sqlite_stash
 from tidemark.render.statements import Store
-from tidemark.script import Piece, mark
 
 
 def linear_pieces(

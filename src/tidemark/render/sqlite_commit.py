@@ -11,6 +11,7 @@ be hidden from the other. Rows that REPLACE takes are in flight while they are i
 
 from __future__ import annotations
 
+from tidemark.contract.script import Piece
 from tidemark.dialect import Dialect
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.model import Table
@@ -22,7 +23,6 @@ from tidemark.render.sqlite_keyed import shown_pieces
 from tidemark.render.sqlite_phrases import few
 from tidemark.render.statements import EVERYTHING, Store
 from tidemark.render.units import in_unit
-from tidemark.script import Piece
 
 
 def commit_pieces(

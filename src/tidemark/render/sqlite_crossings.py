@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tidemark.contract.script import Piece
 from tidemark.maintenance.program import KeyPart
 from tidemark.model import Crossing
 from tidemark.names import ledger
 from tidemark.render.crossings import Known, Shown, crossing_select, json_object, reached
-from tidemark.script import Piece
 
 NUMERIC = "typeof({}) IN ('integer', 'real')"
 _EXACT = ("INTEGER", "INT", "TEXT")

@@ -6,13 +6,13 @@ commit (there is one writer, and ids are never reused), REPLACE's victims includ
 
 from __future__ import annotations
 
+from tidemark.contract.script import Piece
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.render import sqlite
 from tidemark.render.changes import tables_of
 from tidemark.render.keyed import index_terms, public_select
 from tidemark.render.statements import ORDINAL, Store
 from tidemark.render.units import unit_index
-from tidemark.script import Piece
 
 
 def keyed_pieces(

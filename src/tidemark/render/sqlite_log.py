@@ -7,12 +7,12 @@ nothing.
 
 from __future__ import annotations
 
+from tidemark.contract.script import Piece
 from tidemark.dialect import SQLITE
 from tidemark.model import Table
 from tidemark.names import CaptureNames
 from tidemark.render import sqlite_rows, sqlite_stash
 from tidemark.render.images import image, images_after, log_name, log_of
-from tidemark.script import Piece
 
 
 def log_pieces(table: Table, columns: tuple[str, ...]) -> tuple[Piece, ...]:

@@ -6,10 +6,10 @@ there by then, and what changed in between is found and mended by the verificati
 
 from __future__ import annotations
 
+from tidemark.contract.script import Piece
 from tidemark.maintenance.mirror import Mirror
 from tidemark.render import mirror as texts
 from tidemark.render.statements import Store
-from tidemark.script import Piece
 
 
 def mirror_pieces(store: Store, mirror: Mirror, path: tuple[str, ...], by_batch: bool) -> list[Piece]:

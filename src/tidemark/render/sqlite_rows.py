@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tidemark.contract.script import Piece, mark
 from tidemark.dialect import SQLITE, Dialect
 from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.maintenance.program import Feed, LinearProgram, Part
@@ -20,7 +21,6 @@ from tidemark.names import Names
 from tidemark.render import spelling, statements
 from tidemark.render.linear import feed_key
 from tidemark.render.statements import Store
-from tidemark.script import Piece, mark
 
 
 def trigger(

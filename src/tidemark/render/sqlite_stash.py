@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+from tidemark.contract.script import Piece
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Table
@@ -24,7 +25,6 @@ from tidemark.names import Names
 from tidemark.query.terms import Probe, Term, probes
 from tidemark.render import sqlite_rows
 from tidemark.render.statements import qualified
-from tidemark.script import Piece
 
 OWN = 100
 PLACE = -1

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tidemark.contract.script import SourceLog, Tick
+from tidemark.contract.ways import Reach
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.model import Table
 from tidemark.render.affected import affected, alike
@@ -17,8 +19,6 @@ from tidemark.render.restriction import keys_of_query
 from tidemark.render.scans import source_scan
 from tidemark.render.slices import slices_of
 from tidemark.render.statements import ORDINAL, Store, units_of_store
-from tidemark.script import SourceLog, Tick
-from tidemark.ways import Reach
 
 
 def tick(store: Store, program: KeyedProgram) -> Tick:

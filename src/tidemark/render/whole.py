@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from tidemark.contract.ways import Whole
 from tidemark.maintenance.program import Feed, KeyedProgram, KeyPart, LinearProgram, Part
 from tidemark.render import statements
 from tidemark.render.linear import feed_key
 from tidemark.render.memory import values_of_query
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store
-from tidemark.ways import Whole
 
 # Types whose values PostgreSQL can group. Anything else may be without equality, or of a collation that is decided later.
 _GROUPED = frozenset(

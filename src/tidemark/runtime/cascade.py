@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from tidemark.contract.script import Script
 from tidemark.runtime.ledger import Installed
-from tidemark.script import Script
 
 Generation = tuple[str, int]
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tidemark.contract.script import Script
 from tidemark.runtime.ledger import Ledger
-from tidemark.script import Script
 
 DAY_SECONDS = 86_400.0
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Generic, TypeVar
 
+from tidemark.contract.script import SourceLog
 from tidemark.database.session import Conflict, Mode, Session
 from tidemark.errors import Exit, Fault
 from tidemark.processors import Functions
@@ -21,7 +22,6 @@ from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.throttle import Limits
 from tidemark.runtime.turns import Turn, Turns
-from tidemark.script import SourceLog
 
 T = TypeVar("T")
 

@@ -12,12 +12,12 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tidemark.contract.script import Capture, Script
 from tidemark.database.session import Session
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.runtime.scripts import capture_text, read_capture, read_script, script_text
 from tidemark.runtime.statements import find_statement, load_statements
 from tidemark.runtime.turns import Turns
-from tidemark.script import Capture, Script
 from tidemark.states import BACKFILL, DERIVED, RUN, STREAM, check_list, check_move, read_state
 
 SHAPE = "12"

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tidemark.contract.script import Script
 from tidemark.database.session import Conflict
 from tidemark.errors import Fault, TidemarkError, is_interruption
 from tidemark.runtime.duty import Duty
@@ -20,7 +21,6 @@ from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.progress import Event
 from tidemark.runtime.samples import BOUNDS_MS, Hold, Sampler
 from tidemark.runtime.statements import find_statement
-from tidemark.script import Script
 from tidemark.states import RUN, read_state
 from tidemark.telling import tell_problem
 

@@ -11,9 +11,9 @@ from dataclasses import MISSING, fields, is_dataclass
 from functools import cache, lru_cache
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
+from tidemark.contract.script import Capture, Script
 from tidemark.errors import Fault
 from tidemark.plain import as_data
-from tidemark.script import Capture, Script
 
 T = TypeVar("T")
 

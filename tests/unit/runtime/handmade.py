@@ -3,12 +3,12 @@
 They let the runtime be tested without the pure tower, and show what the tower has to write.
 """
 
+from tidemark.contract.script import Applier, Capture, Piece, Script, SourceLog, Tick
+from tidemark.contract.ways import Reach
 from tidemark.dialect import POSTGRESQL, SQLITE, Dialect
 from tidemark.model import Column, Table
 from tidemark.names import CaptureNames, Names, ledger
 from tidemark.render.slices import slices_of
-from tidemark.script import Applier, Capture, Piece, Script, SourceLog, Tick
-from tidemark.ways import Reach
 
 SOURCE = "CREATE TABLE posts (id INTEGER PRIMARY KEY, thread_id INTEGER NOT NULL, score INTEGER NOT NULL)"
 

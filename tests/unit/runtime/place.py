@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from tests.unit.runtime.handmade import SOURCE, capture_posts, count_posts
+from tidemark.contract.script import Piece, Script
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
 from tidemark.runtime.changes.apply import ApplyReport, apply_plan
@@ -16,7 +17,6 @@ from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import take_lease
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.progress import Listener, ignore
-from tidemark.script import Piece, Script
 
 
 @dataclass

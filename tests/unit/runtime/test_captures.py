@@ -10,6 +10,7 @@ from tests.unit.runtime import place
 from tests.unit.runtime.handmade import capture_posts
 from tests.unit.runtime.place import World
 from tests.unit.runtime.test_kills import free_leases, kill_everywhere
+from tidemark.contract.script import Capture
 from tidemark.dialect import Dialect
 from tidemark.model import Table
 from tidemark.names import ledger
@@ -19,7 +20,6 @@ from tidemark.runtime.operate.status import read_status
 from tidemark.runtime.ticks.batch import prepare_once
 from tidemark.runtime.ticks.seals import fill_slice
 from tidemark.runtime.ticks.tick import has_work, tick
-from tidemark.script import Capture
 
 
 def _log(world: World) -> str:

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from tests.unit.runtime.place import World
+from tidemark.contract.script import Script
 from tidemark.database.open import open_session
 from tidemark.errors import Exit, Fault
 from tidemark.names import ledger
@@ -18,7 +19,6 @@ from tidemark.runtime.lease import Lost, name_holder, take_lease, try_lease
 from tidemark.runtime.operate.status import read_status
 from tidemark.runtime.pace import Pace
 from tidemark.runtime.ticks.tick import count_dirty, has_work, tick
-from tidemark.script import Script
 
 
 def test_a_tick_makes_changes_visible_and_empties_the_log(world: World) -> None:

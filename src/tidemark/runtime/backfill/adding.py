@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+from tidemark.contract.script import Script
+from tidemark.contract.ways import Adding, Whole
 from tidemark.errors import Fault
 from tidemark.runtime.backfill.filling import Filling, FillReport, begin_fill, report, see_through, set_cursor
 from tidemark.runtime.backfill.together import tell_alone
@@ -19,8 +21,6 @@ from tidemark.runtime.outbox import silence
 from tidemark.runtime.pace import choose_patient_pace
 from tidemark.runtime.ticks.batch import prepare
 from tidemark.runtime.ticks.expected import expect_reading
-from tidemark.script import Script
-from tidemark.ways import Adding, Whole
 
 
 def may_add(installed: Installed) -> bool:

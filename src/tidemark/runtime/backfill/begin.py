@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import Any
 
+from tidemark.contract.walk import Walk, between, bounds
 from tidemark.errors import Code, Exit, Fault, Refusal
 from tidemark.model import Backfill
 from tidemark.runtime.backfill.chunk import QUARANTINED, Key, Range
@@ -20,7 +21,6 @@ from tidemark.runtime.progress import Event
 from tidemark.runtime.runs import Run, add_named_run
 from tidemark.runtime.values import pack, unpack
 from tidemark.states import BACKFILL, UNKNOWN, check_move, read_state
-from tidemark.walk import Walk, between, bounds
 
 HOP_KEYS = 50_000
 RETRIED_MAX = 100_000

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+from tidemark.contract.script import Script
+from tidemark.contract.ways import Catchup
 from tidemark.dialect import unquote
 from tidemark.errors import Fault
 from tidemark.runtime.backfill.mending import Chunk, walk
@@ -17,8 +19,6 @@ from tidemark.runtime.ledger import Installed
 from tidemark.runtime.pace import Pace
 from tidemark.runtime.runs import Run
 from tidemark.runtime.ticks.batch import prepare
-from tidemark.script import Script
-from tidemark.ways import Catchup
 
 
 def catch_up(duty: Duty, installed: Installed) -> None:

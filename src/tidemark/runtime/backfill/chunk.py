@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tidemark.contract.walk import Walk, alone, between, bounds
 from tidemark.database.session import Session
 from tidemark.errors import Fault
 from tidemark.model import Backfill
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.values import hash_key, pack, unpack
-from tidemark.walk import Walk, alone, between, bounds
 
 Key = tuple[Any, ...]
 HASTE = "50ms"

@@ -13,6 +13,8 @@ from __future__ import annotations
 import json
 from functools import partial
 
+from tidemark.contract.script import Script
+from tidemark.contract.ways import Whole
 from tidemark.database.session import Conflict
 from tidemark.errors import Fault
 from tidemark.runtime.backfill.adding import fill_by_adding, may_add
@@ -39,8 +41,6 @@ from tidemark.runtime.ticks.expected import expect_reading
 from tidemark.runtime.ticks.guard import learn_full
 from tidemark.runtime.ticks.steady import write_steadily
 from tidemark.runtime.ticks.tick import tick
-from tidemark.script import Script
-from tidemark.ways import Whole
 
 WHOLE_BYTES_MAX = 4 * 1024**3
 ALONE_BYTES_MAX = 1024**3

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import chain
 
+from tidemark.contract.script import Script
 from tidemark.database.session import Conflict
 from tidemark.errors import Fault, TidemarkError
 from tidemark.runtime.backfill.chunk import Range
@@ -36,7 +37,6 @@ from tidemark.runtime.ticks.batch import apply_batch, compute_ahead, take_range,
 from tidemark.runtime.ticks.processing import computing
 from tidemark.runtime.ticks.steady import read_first, write_steadily
 from tidemark.runtime.ticks.tick import tick
-from tidemark.script import Script
 
 PART_KEYS = 5_000
 Counted = tuple[Book, Iterable[int]]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from tidemark.contract.script import Script
 from tidemark.errors import Code, Exit, Fault, Refusal
 from tidemark.runtime.backfill.begin import Begun
 from tidemark.runtime.backfill.chunk import QUARANTINED, Range
@@ -29,7 +30,6 @@ from tidemark.runtime.pace import Pace, ask
 from tidemark.runtime.runs import add_run
 from tidemark.runtime.samples import Hold
 from tidemark.runtime.values import pack, unpack
-from tidemark.script import Script
 from tidemark.states import DERIVED, read_state
 from tidemark.telling import tell_count
 

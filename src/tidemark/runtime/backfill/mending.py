@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from threading import Lock
 
+from tidemark.contract.script import Script
 from tidemark.runtime.backfill.gate import Brake
 from tidemark.runtime.backfill.together import work_together
 from tidemark.runtime.duty import Duty, Held
@@ -20,7 +21,6 @@ from tidemark.runtime.samples import Hold
 from tidemark.runtime.ticks.batch import prepare_once
 from tidemark.runtime.ticks.steady import write_steadily
 from tidemark.runtime.ticks.tick import tick
-from tidemark.script import Script
 from tidemark.telling import tell_count
 
 Chunk = tuple[int, Callable[[], int]]

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tidemark.contract.script import Script
+from tidemark.contract.walk import Pages
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ticks.batch import prepare
 from tidemark.runtime.values import is_utf8
-from tidemark.script import Script
-from tidemark.walk import Pages
 
 Key = tuple[Any, ...]
 PAGE_KEYS = 50_000

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tidemark.contract.script import Script
+from tidemark.contract.walk import Pages
 from tidemark.database.session import Unacceptable
 from tidemark.errors import Code, Refusal
 from tidemark.runtime.backfill.fill import list_every_key
@@ -16,8 +18,6 @@ from tidemark.runtime.backfill.pages import is_storable
 from tidemark.runtime.backfill.together import RANGES_EACH
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.values import show
-from tidemark.script import Script
-from tidemark.walk import Pages
 
 Key = tuple[Any, ...]
 Between = tuple[Key | None, Key | None]

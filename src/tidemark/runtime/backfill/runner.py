@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from tidemark.contract.walk import Walk
 from tidemark.errors import Exit
 from tidemark.model import Backfill
 from tidemark.runtime.backfill.begin import begin
@@ -22,7 +23,6 @@ from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.backfill.together import RANGES_EACH, tell_alone, work_together
 from tidemark.runtime.backfill.worker import Worker
 from tidemark.runtime.duty import Duty
-from tidemark.walk import Walk
 
 
 @dataclass(frozen=True)

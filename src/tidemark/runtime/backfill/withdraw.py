@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
+from tidemark.contract.script import Piece
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.objects.captures import drop_captures
@@ -18,7 +19,6 @@ from tidemark.runtime.objects.install import drop_group, own_pieces
 from tidemark.runtime.objects.pieces import find_pieces, group_pieces, mirror_pieces
 from tidemark.runtime.objects.widen import give_back
 from tidemark.runtime.progress import Event
-from tidemark.script import Piece
 
 
 def is_given_up(installed: Installed) -> bool:

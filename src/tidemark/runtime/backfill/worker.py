@@ -13,6 +13,7 @@ from functools import partial
 from shlex import quote
 from typing import Any
 
+from tidemark.contract.walk import Walk
 from tidemark.database.session import Conflict, Exhausted, Taken, TooLong, blames_others
 from tidemark.errors import Fault, Refusal, TidemarkError
 from tidemark.model import Backfill
@@ -37,7 +38,6 @@ from tidemark.runtime.lease import Lost
 from tidemark.runtime.pace import Pace, ask, choose_first_pace
 from tidemark.runtime.samples import Hold
 from tidemark.telling import tell_problem
-from tidemark.walk import Walk
 
 TRIES_MAX = 60
 RECONNECTS_MAX = 20

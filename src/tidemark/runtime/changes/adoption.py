@@ -14,12 +14,12 @@ from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from tidemark.contract.script import Script
 from tidemark.dialect import unquote
 from tidemark.errors import Code, Refusal
 from tidemark.model import Table
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Ledger
-from tidemark.script import Script
 
 SHOWN_MAX = 10_000
 ADOPTED = "adopt "

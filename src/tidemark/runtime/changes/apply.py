@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
+from tidemark.contract.script import Script
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.runtime.backfill.catchup import catch_up
 from tidemark.runtime.backfill.fill import fill
@@ -44,7 +45,6 @@ from tidemark.runtime.ticks.scanning import seed_marks
 from tidemark.runtime.ticks.tick import tick
 from tidemark.runtime.truth.repair import list_wrong, repair
 from tidemark.runtime.truth.verify import RECORDED_MAX, verify, verify_units
-from tidemark.script import Script
 from tidemark.telling import tell_count
 
 ROUNDS_MAX = 3

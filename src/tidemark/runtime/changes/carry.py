@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from functools import partial
 
+from tidemark.contract.script import Carried, Carry, Script
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.names import Names
@@ -18,7 +19,6 @@ from tidemark.runtime.ledger import Installed
 from tidemark.runtime.objects.pieces import find_pieces
 from tidemark.runtime.pace import choose_patient_pace
 from tidemark.runtime.ticks.batch import prepare
-from tidemark.script import Carried, Carry, Script
 
 
 def carry_memory(duty: Duty, installed: Installed, before: Installed | None, *, filled: bool = False) -> bool:

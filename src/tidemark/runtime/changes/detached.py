@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from tidemark.contract.script import Piece
 from tidemark.dialect import unquote
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.objects.gaps import open_gap
 from tidemark.runtime.objects.pieces import mirror_pieces
 from tidemark.runtime.objects.sources import Change, find_changes
-from tidemark.script import Piece
 
 
 @dataclass(frozen=True)

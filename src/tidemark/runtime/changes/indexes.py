@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from tidemark.contract.script import MissingIndex
 from tidemark.database.session import Conflict
 from tidemark.errors import Exit, Fault
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.progress import Event
 from tidemark.runtime.ticks.expected import expect_reading
-from tidemark.script import MissingIndex
 
 KEY = "index "
 ATTEMPTS_MAX = 3

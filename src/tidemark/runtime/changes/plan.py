@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
+from tidemark.contract.script import Capture, MissingIndex, Script
+from tidemark.contract.walk import Pages
 from tidemark.errors import Refusal
 from tidemark.model import Catalog
 from tidemark.runtime.cascade import identity, upstream_first
@@ -47,8 +49,6 @@ from tidemark.runtime.objects.pieces import (
 )
 from tidemark.runtime.objects.sources import find_changes
 from tidemark.runtime.objects.widen import Widening, as_stored, find_widening, list_changes, resume_widening
-from tidemark.script import Capture, MissingIndex, Script
-from tidemark.walk import Pages
 
 GAP = "; changes may have been missed"
 Verb = Literal["create", "replace", "rename", "reinstall", "resume", "drop"]

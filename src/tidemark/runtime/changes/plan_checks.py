@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from tidemark.contract.script import Script
 from tidemark.database.session import Session
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.model import Catalog
 from tidemark.runtime.ledger import Installed, Ledger
-from tidemark.script import Script
 from tidemark.states import UNKNOWN
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from tidemark.contract.script import Script
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog
 from tidemark.runtime.ledger import Ledger
-from tidemark.script import Script
 
 
 def check_rights(ledger: Ledger, scripts: Sequence[Script], catalog: Catalog) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
+from tidemark.contract.script import Capture, Piece, Script
 from tidemark.database.session import Conflict, Session
 from tidemark.model import Catalog, Table
 from tidemark.runtime.duty import Duty
@@ -28,7 +29,6 @@ from tidemark.runtime.objects.pieces import (
     wanting,
     with_functions,
 )
-from tidemark.script import Capture, Piece, Script
 
 CaptureOf = Callable[[Table, tuple[str, ...]], Capture]
 RESHAPED = "is given another text in one transaction, and misses nothing"

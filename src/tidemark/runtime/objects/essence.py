@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from tidemark.contract.script import Script
 from tidemark.plain import as_data
 from tidemark.runtime.objects.groups import with_groups
-from tidemark.script import Script
 
 ADVICE = ("verify_seconds", "repairs", "reasons", "missing_indexes", "notes", "routes", "live", "why_not_live", "fans")
 

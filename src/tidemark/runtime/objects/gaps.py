@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from tidemark.contract.script import Capture, Script
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.objects.captures import find_fault, sources_of
 from tidemark.runtime.objects.pieces import Finding, find_pieces, inspect_pieces, is_gap, loses_rows
 from tidemark.runtime.objects.sources import Addition, Change, Generation, add_facts, look_at_sources
 from tidemark.runtime.runs import add_named_run
-from tidemark.script import Capture, Script
 
 LOOK_SECONDS = 60.0
 NOTED = {"key": "schema noted"}

@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from tidemark.contract.script import Script, mark, unmarked
 from tidemark.dialect import Dialect, quote
 from tidemark.errors import Code, Refusal
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.objects.showing import show_pieces
 from tidemark.runtime.scripts import script_text
-from tidemark.script import Script, mark, unmarked
 
 
 def groups_of(name: str, rows: Iterable[Installed]) -> tuple[Script, ...]:

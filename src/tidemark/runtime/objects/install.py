@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+from tidemark.contract.script import Piece, Script
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.objects.captures import begin_reading, drop_captures, left_captures
@@ -33,7 +34,6 @@ from tidemark.runtime.objects.showing import show_pieces
 from tidemark.runtime.objects.sources import record_sources
 from tidemark.runtime.progress import Event
 from tidemark.runtime.scripts import script_text
-from tidemark.script import Piece, Script
 from tidemark.telling import tell_count
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from tidemark.contract.script import Capture, Script
 from tidemark.database.session import Conflict, Session
 from tidemark.errors import TidemarkError, is_interruption
 from tidemark.model import Catalog
@@ -22,7 +23,6 @@ from tidemark.runtime.lease import Lost
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.objects.captures import CaptureOf, find_fault, follows, list_statements, reshape
 from tidemark.runtime.objects.pieces import find_pieces
-from tidemark.script import Capture, Script
 
 log = logging.getLogger("tidemark.captures")
 

@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from tidemark.contract.script import Capture, Piece, Script
 from tidemark.database.session import Session
 from tidemark.runtime.ledger import Ledger
-from tidemark.script import Capture, Piece, Script
 
 Health = Literal["installed", "outdated", "missing", "disabled"]
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tidemark.contract.script import Piece, Script
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.objects.pieces import TRIGGER_PATIENCE, creation, set_patience
-from tidemark.script import Piece, Script
 
 
 def show_pieces(duty: Duty, before: Script | None, script: Script) -> None:

@@ -17,10 +17,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 
+from tidemark.contract.script import Script
 from tidemark.dialect import Dialect
 from tidemark.runtime.ledger import FEW_MAX, Installed, Ledger
 from tidemark.runtime.objects.pieces import mirror_pieces
-from tidemark.script import Script
 
 Generation = tuple[str, int]
 TABLE = "table"

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from tidemark.contract.script import Piece, Script
 from tidemark.database.session import Session
 from tidemark.errors import Refusal
 from tidemark.runtime.duty import Duty
@@ -24,7 +25,6 @@ from tidemark.runtime.objects.showing import show_pieces
 from tidemark.runtime.objects.sources import record_sources
 from tidemark.runtime.progress import Event
 from tidemark.runtime.scripts import read_script, script_text
-from tidemark.script import Piece, Script
 
 OPENING = "CREATE TABLE"
 LINE = ",\n  "

@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from tidemark.contract import Operator
+from tidemark.contract.costs import Operator
+from tidemark.contract.script import Script
 from tidemark.dialect import Dialect
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.operate import explain_costs, explain_measured
 from tidemark.runtime.operate.status import read_status
 from tidemark.runtime.ticks.scanning import scans_of
-from tidemark.script import Script
 from tidemark.telling import tell_count
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tidemark.script import Script
+from tidemark.contract.script import Script
 
 COSTS = {
     "linear": "a constant amount of work for each changed row",

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tidemark.contract import Fan
+from tidemark.contract.costs import Fan
+from tidemark.contract.script import Script
+from tidemark.contract.ways import following
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.pace import choose_pace
 from tidemark.runtime.runs import list_runs
 from tidemark.runtime.ticks.batch import prepare
 from tidemark.runtime.ticks.guard import list_costs
 from tidemark.runtime.ticks.scanning import scans_of
-from tidemark.script import Script
 from tidemark.telling import tell_count
-from tidemark.ways import following
 
 COUNTED_MAX = 10_000
 TICKS_SEEN = 50

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from tidemark.contract.script import Script
 from tidemark.runtime.backfill.fill import list_every_key
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ticks.batch import prepare, take_range
 from tidemark.runtime.ticks.processing import Reading, computing
-from tidemark.script import Script
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from tidemark.contract.script import Script
 from tidemark.names import Names
 from tidemark.runtime.backfill.filling import list_everything_here
 from tidemark.runtime.backfill.record import BackfillStatus, next_of
@@ -21,7 +22,6 @@ from tidemark.runtime.objects.gaps import Eye, Look
 from tidemark.runtime.standing import Standing, count_waiting, read_standings
 from tidemark.runtime.ticks.processing import ProcessorStatus, read_processor
 from tidemark.runtime.ticks.scanning import describe_scans
-from tidemark.script import Script
 from tidemark.states import UNKNOWN
 
 GIVEN_UP = "given up, since it failed before anybody saw it"

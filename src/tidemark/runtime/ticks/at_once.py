@@ -15,6 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
+from tidemark.contract.script import Script, SourceLog, Tick
+from tidemark.contract.ways import following
 from tidemark.database.session import Conflict, blames_data
 from tidemark.errors import Fault, TidemarkError
 from tidemark.runtime.duty import Duty
@@ -34,8 +36,6 @@ from tidemark.runtime.ticks.portions import Portion, begin
 from tidemark.runtime.ticks.rival import Rival
 from tidemark.runtime.ticks.seals import CONSUME_ROWS, TickReport, about, consume, move_checkpoints
 from tidemark.runtime.ticks.steady import Unsteady, read_first, require_steady
-from tidemark.script import Script, SourceLog, Tick
-from tidemark.ways import following
 
 ALL_ROWS = 64 << 31
 """A slice without an end; where slices are counted in blocks, as many as a table may have."""

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tidemark.contract.script import Script, SourceLog, Tick
+from tidemark.contract.ways import following
 from tidemark.database.session import blames_data
 from tidemark.errors import Fault, TidemarkError
 from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.pace import Pace
 from tidemark.runtime.ticks.seals import Sliced, about, fill_slice, find_moved, read_checkpoints
 from tidemark.runtime.ticks.unread import tell_unread
-from tidemark.script import Script, SourceLog, Tick
-from tidemark.ways import following
 
 
 @dataclass

@@ -14,12 +14,12 @@ from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from tidemark.contract.script import Applier, Script, SourceLog, Tick
 from tidemark.database.session import Session
 from tidemark.errors import Fault
 from tidemark.plain import hashable
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.values import show
-from tidemark.script import Applier, Script, SourceLog, Tick
 
 _PREPARED: WeakKeyDictionary[Session, dict[tuple[str, int, str], set[str]]] = WeakKeyDictionary()
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tidemark.contract.script import Script
+from tidemark.contract.ways import Full
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.pace import Pace
 from tidemark.runtime.runs import Run, add_done_tick, add_run
@@ -18,8 +20,6 @@ from tidemark.runtime.ticks.expected import expect_reading
 from tidemark.runtime.ticks.guard import KEEP, Choice, fade_others
 from tidemark.runtime.ticks.seals import consume, find_targets, hold_sources, move_checkpoints
 from tidemark.runtime.ticks.steady import Ticking, read_steadily
-from tidemark.script import Script
-from tidemark.ways import Full
 
 
 @dataclass

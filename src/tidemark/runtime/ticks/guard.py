@@ -16,11 +16,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tidemark.contract.script import Script
 from tidemark.names import Names
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.pace import WHOLE_MS, longest_read_ms
-from tidemark.script import Script
 
 Way = Literal["delta", "keyed", "full"]
 KEEP = 0.7

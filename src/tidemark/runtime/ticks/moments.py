@@ -6,8 +6,8 @@ transaction that records it; every row is computed for the recorded moment, by t
 
 from __future__ import annotations
 
+from tidemark.contract.script import Script
 from tidemark.runtime.duty import Duty
-from tidemark.script import Script
 
 
 def look(duty: Duty, *scripts: Script) -> dict[str, object]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from functools import partial
 
+from tidemark.contract.script import Script
+from tidemark.contract.ways import Newcomers
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.pace import choose_pace
-from tidemark.script import Script
-from tidemark.ways import Newcomers
 
 
 def show_newcomers(duty: Duty, script: Script) -> None:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tidemark.contract.script import Script
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.pace import ROWS_FEW, Pace
-from tidemark.script import Script
 
 FIRST_UNITS = 100
 """What is taken before anything was measured, of units that are computed. Adding to a row reads nothing but that row."""

@@ -18,6 +18,7 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
+from tidemark.contract.script import Script
 from tidemark.database.session import Conflict, Exhausted, Session
 from tidemark.errors import Fault
 from tidemark.processors import Batch, Change, Compute, Function, Row
@@ -28,7 +29,6 @@ from tidemark.runtime.runs import add_named_run
 from tidemark.runtime.savepoints import Gone, name_problem, undoing
 from tidemark.runtime.statements import find_statement
 from tidemark.runtime.values import show
-from tidemark.script import Script
 
 BOOK = "ticks/processing"
 VERBS = ("SELECT", "WITH", "VALUES")

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import inf
 
+from tidemark.contract.script import Script
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ticks.guard import (
     LONG_MS,
@@ -24,7 +25,6 @@ from tidemark.runtime.ticks.guard import (
     offer_full,
     time_of,
 )
-from tidemark.script import Script
 
 GIVEN_UP = 4.0
 """A way that was left would have taken several times as long: nobody knows how many times."""

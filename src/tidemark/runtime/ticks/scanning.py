@@ -17,13 +17,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from tidemark.contract.scans import SourceScan
+from tidemark.contract.script import Script
 from tidemark.errors import Fault
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed, Mark
 from tidemark.runtime.progress import Event
 from tidemark.runtime.values import pack, show, unpack
-from tidemark.scans import SourceScan
-from tidemark.script import Script
 
 BATCH_ROWS = 5_000
 SETTLE_SECONDS = 0.1

@@ -12,6 +12,8 @@ from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+from tidemark.contract.script import Script, SourceLog, Tick
+from tidemark.contract.ways import following
 from tidemark.database.session import Session
 from tidemark.errors import Fault
 from tidemark.runtime.duty import Duty
@@ -21,8 +23,6 @@ from tidemark.runtime.pace import Pace, choose_pace
 from tidemark.runtime.ticks.guard import count_changes
 from tidemark.runtime.ticks.moments import let_time_pass, look
 from tidemark.runtime.ticks.scanning import begin_scans, finish_scans, is_scanning, scan_some
-from tidemark.script import Script, SourceLog, Tick
-from tidemark.ways import following
 
 CONSUME_ROWS = 5_000
 CONSUMED_MAX = 200_000

@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
+from tidemark.contract.script import Script
 from tidemark.database.session import Mode
 from tidemark.errors import Fault
 from tidemark.runtime.cascade import everything_read, identity, is_served
 from tidemark.runtime.duty import CONFLICTS_MAX, Duty, Held
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.ticks.seals import TickReport, has_work
-from tidemark.script import Script
 
 T = TypeVar("T")
 SETTLES = {"key": "settles"}

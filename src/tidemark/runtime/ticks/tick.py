@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tidemark.contract.script import Script
+from tidemark.contract.ways import Products
 from tidemark.errors import Fault
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.pace import choose_pace
@@ -40,8 +42,6 @@ from tidemark.runtime.ticks.tick_products import add_up, why_not_added, write_su
 from tidemark.runtime.ticks.tick_seals import begin_reading, may_read_first, recompute, seal, seal_at_once, seal_backlog
 from tidemark.runtime.ticks.tick_state import State
 from tidemark.runtime.ticks.unread import recording_tick
-from tidemark.script import Script
-from tidemark.ways import Products
 
 __all__ = ["TickReport", "count_dirty", "has_work", "tick"]
 

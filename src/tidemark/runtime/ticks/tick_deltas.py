@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from weakref import WeakKeyDictionary
 
+from tidemark.contract.script import Deltas, Script, SourceLog
 from tidemark.database.session import Session, blames_data
 from tidemark.errors import Fault, TidemarkError
 from tidemark.runtime.duty import Duty
@@ -43,7 +44,6 @@ from tidemark.runtime.ticks.seals import (
 )
 from tidemark.runtime.ticks.tick_state import Working
 from tidemark.runtime.ticks.unread import recording_tick, tell_unread
-from tidemark.script import Deltas, Script, SourceLog
 from tidemark.telling import tell_doing
 
 ANEW = -1

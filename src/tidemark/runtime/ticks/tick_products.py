@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tidemark.contract.script import Script, SourceLog
+from tidemark.contract.ways import Products
 from tidemark.errors import TidemarkError
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Checkpoint
 from tidemark.runtime.pace import Pace
 from tidemark.runtime.runs import Run, add_run
 from tidemark.runtime.ticks.seals import consume, fill_slice, find_targets, is_ahead, move_checkpoints, read_checkpoints
-from tidemark.script import Script, SourceLog
-from tidemark.ways import Products
 
 CHANGES_MAX = 50_000
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from tidemark.contract.ways import Products
 from tidemark.database.session import blames_data
 from tidemark.errors import TidemarkError
 from tidemark.runtime.duty import Held
@@ -19,7 +20,6 @@ from tidemark.runtime.ticks.processing import computing, keeps_changes
 from tidemark.runtime.ticks.seals import CONSUME_ROWS, Sealed, begin_seal, count_dirty, read_checkpoints, seal_slice
 from tidemark.runtime.ticks.tick_state import State
 from tidemark.runtime.ticks.unread import tell_unread
-from tidemark.ways import Products
 
 T = TypeVar("T")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from tidemark.contract.script import Script, Tick
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.pace import Pace, choose_pace
 from tidemark.runtime.runs import Run
@@ -19,7 +20,6 @@ from tidemark.runtime.ticks.guard import Choice, add_cost
 from tidemark.runtime.ticks.portions import Portion
 from tidemark.runtime.ticks.rival import Rival
 from tidemark.runtime.ticks.seals import TickReport, pace_for_logs
-from tidemark.script import Script, Tick
 
 ALL_KEYS = 1_000_000_000
 

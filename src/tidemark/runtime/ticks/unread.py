@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 
+from tidemark.contract.script import Script
 from tidemark.database.session import Conflict, Unacceptable, blames_data
 from tidemark.errors import Fault, Refusal, TidemarkError, is_interruption
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import Lost
 from tidemark.runtime.runs import Run, add_run, telling_untold
-from tidemark.script import Script
 
 
 def tell_unread(problem: TidemarkError) -> str:

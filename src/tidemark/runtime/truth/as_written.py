@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tidemark.contract.script import Script
 from tidemark.dialect import Dialect
 from tidemark.plain import hashable
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.ticks.batch import Difference
 from tidemark.runtime.truth.verify import has_waiting
-from tidemark.script import Script
 
 SHOWN_MAX = 1_000
 RELATIVE = 1e-9

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tidemark.contract.script import Script
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.ticks.batch import Difference
 from tidemark.runtime.values import hash_key, pack, unpack
-from tidemark.script import Script
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from shlex import quote
 from threading import Lock
 from typing import Any, TypeVar
 
+from tidemark.contract.script import Script
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.runtime.backfill.fill_pages import choose_crew, compute_range
 from tidemark.runtime.backfill.filling import Part
@@ -31,7 +32,6 @@ from tidemark.runtime.ticks.processing import computing, list_quarantined_units
 from tidemark.runtime.ticks.steady import write_steadily
 from tidemark.runtime.ticks.tick import tick
 from tidemark.runtime.truth.findings import OpenDrift, close_drift, count_drift, count_findings, find_drift, list_drift
-from tidemark.script import Script
 
 S = TypeVar("S")
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from tidemark.contract.script import Applier, Script
 from tidemark.plain import hashable
 from tidemark.runtime.backfill.fill import fits, list_and_learn, list_suspects
 from tidemark.runtime.backfill.places import Between, Key, key_at, place_of, places_between
@@ -29,7 +30,6 @@ from tidemark.runtime.ticks.guard import learn_full
 from tidemark.runtime.ticks.processing import computing, list_quarantined_units
 from tidemark.runtime.ticks.scanning import has_unscanned
 from tidemark.runtime.truth.findings import close_gone, count_drift, record_drift
-from tidemark.script import Applier, Script
 from tidemark.telling import tell_count, tell_part
 
 RELATIVE = 1e-9

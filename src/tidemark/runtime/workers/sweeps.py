@@ -16,6 +16,7 @@ from functools import partial
 from shlex import quote
 from typing import Any, TypeVar
 
+from tidemark.contract.script import Script
 from tidemark.errors import Fault, is_interruption
 from tidemark.runtime.changes.apply import drain
 from tidemark.runtime.coverage import Sweep, read_sweep
@@ -25,7 +26,6 @@ from tidemark.runtime.ticks.batch import prepare_once
 from tidemark.runtime.truth.findings import count_drift, count_findings
 from tidemark.runtime.truth.repair import repair
 from tidemark.runtime.truth.verify import Leisure, verify, verify_units
-from tidemark.script import Script
 from tidemark.telling import tell_count, tell_doing
 
 T = TypeVar("T")

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+from tidemark.contract.script import Script, Tick
 from tidemark.database.session import Conflict
 from tidemark.errors import TidemarkError
 from tidemark.runtime.cascade import is_served, upstream_first
@@ -18,7 +19,6 @@ from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.ticks.moments import look
 from tidemark.runtime.ticks.tick import has_work
-from tidemark.script import Script, Tick
 
 LOOK_SECONDS = 1.0
 # SQLite compiles a SELECT of at most 500 branches, and one of 2000 columns; PostgreSQL gives rows of 1664.

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from tidemark.contract import Fan, Operator
+from tidemark.contract.costs import Fan, Operator
+from tidemark.contract.scans import SourceScan
+from tidemark.contract.walk import Pages
+from tidemark.contract.ways import Full, Newcomers, Products, Reach, Whole
+from tidemark.contract.widening import NOT_WIDENED, Wide
 from tidemark.model import Kept, Table
 from tidemark.plain import as_data
 from tidemark.processors import Compute
-from tidemark.scans import SourceScan
-from tidemark.walk import Pages
-from tidemark.ways import Full, Newcomers, Products, Reach, Whole
-from tidemark.widening import NOT_WIDENED, Wide
 
 _MARK = re.compile(r"/\* tidemark:[0-9a-f]* \*/ ?")
 

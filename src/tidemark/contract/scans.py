@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tidemark.contract.ways import Reach
 from tidemark.errors import Code, Refusal
-from tidemark.ways import Reach
 
 
 @dataclass(frozen=True)
