@@ -136,7 +136,7 @@ def _equal_columns(block: Block, item: Derived, terms: Terms) -> dict[int, str]:
         reached, queue = {scalar.column}, [scalar.column]
         while queue:
             here = queue.pop(0)
-            for one, other in (*pairs, *((b, a) for a, b in pairs)):
+            for one, other in pairs:
                 if one == here and other not in reached and same_comparison(block, one, other):
                     reached.add(other)
                     # Through the item itself nothing else follows.
@@ -148,21 +148,27 @@ def _equal_columns(block: Block, item: Derived, terms: Terms) -> dict[int, str]:
 
 
 def _equalities(block: Block, wanted: Derived) -> list[tuple[tuple[str, str], tuple[str, str]]]:
-    """Pairs of columns that are equal in every row in which the wanted item matters."""
+    """Pairs of columns: where the second one is equal to something, it is equal to the first."""
     place = block.items.index(wanted)
     if any(item.kind in ("right", "full") for item in block.items[place:]):
         # What is left out would leave rows of the other side without a match.
         return []
-    conditions = [*block.where]
+    found = [pair for scalar in block.where for pair in _both_ways(scalar)]
     for item in block.items:
-        # An outer join's condition holds wherever a column of its inner side is equal to something.
-        conditions += item.on if item.kind in ("inner", "left") else ()
-    found = []
-    for scalar in conditions:
-        pair = equality(scalar)
-        if pair is not None and pair[0].column is not None and pair[1].column is not None:
-            found.append((pair[0].column, pair[1].column))
+        if item.kind == "inner":
+            found += [pair for scalar in item.on for pair in _both_ways(scalar)]
+        elif item.kind == "left":
+            # A column of the other side has its values where nothing matches, too, and a unit may have the NULL of this side.
+            found += [pair for scalar in item.on for pair in _both_ways(scalar) if pair[1][0] == item.alias]
     return found
+
+
+def _both_ways(scalar: Scalar) -> list[tuple[tuple[str, str], tuple[str, str]]]:
+    """The columns that a condition demands to be equal, and the same turned round; nothing where it is no such condition."""
+    pair = equality(scalar)
+    if pair is None or pair[0].column is None or pair[1].column is None:
+        return []
+    return [(pair[0].column, pair[1].column), (pair[1].column, pair[0].column)]
 
 
 def _source(block: Block, own: tuple[tuple[int, Scalar], ...]) -> tuple[Table, str] | None:

@@ -17,6 +17,7 @@ from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog
 from tidemark.query.functions import function_name, is_aggregate
 from tidemark.query.inline import fold
+from tidemark.query.naming import no_position
 from tidemark.query.parse import place_of, render
 from tidemark.query.trees import own_items
 
@@ -117,7 +118,7 @@ def _write_out(select: exp.Select, group: exp.Group, catalog: Catalog, dialect: 
     for node in list(group.walk()):
         alone = isinstance(node.parent, (*_WORDS, exp.Group, exp.Tuple, exp.Paren))
         if alone and isinstance(node, exp.Literal) and node.is_int and 1 <= int(node.name) <= len(select.expressions):
-            node.replace(select.expressions[int(node.name) - 1].unalias().copy())
+            _write_in(node, select.expressions[int(node.name) - 1].unalias(), select.expressions, dialect)
         elif isinstance(node, exp.Column) and not node.table and named.get(fold(node.this, dialect), node) != node:
             name = fold(node.this, dialect)
             known = _is_column(select, name, catalog, dialect)
@@ -129,7 +130,27 @@ def _write_out(select: exp.Select, group: exp.Group, catalog: Catalog, dialect: 
                     place=place_of(node, dialect),
                 )
             if alone and not known:
-                node.replace(named[name].copy())
+                _write_in(node, named[name], select.expressions, dialect)
+
+
+def _write_in(
+    node: exp.Expression, output: exp.Expression, outputs: Sequence[exp.Expression], dialect: Dialect
+) -> None:
+    """Put an output in the place of what names it. Groupings that leave it out find it by its text, so that both are alike.
+
+    PostgreSQL tells outputs of one text apart where a position or a name says which, and so they are refused.
+    """
+    if sum(one.unalias() == output for one in outputs) > 1:
+        raise Refusal(
+            Code.UNSUPPORTED,
+            f"Two columns are {render(output, dialect)}, and groupings leave one of them out.",
+            instead="one of them",
+            place=place_of(node, dialect),
+        )
+    value = no_position(output)
+    if value != output:
+        output.replace(value.copy())
+    node.replace(value)
 
 
 def _is_column(select: exp.Select, name: str, catalog: Catalog, dialect: Dialect) -> bool | None:

@@ -1,7 +1,8 @@
 """The names of a query's columns, in the text itself.
 
-Owns: the alias of every output, ``GROUP BY 1`` and ORDER BY by a column's name. Promises: a name is the one that the engine
-gives, and it stands in the text, so that it is the same however the query is rendered.
+Owns: the alias of every output, what positions and names stand for in GROUP BY and DISTINCT ON, ORDER BY by a column's name.
+Promises: a name is the one that the engine gives, and it stands in the text, so that it is the same however the query is
+rendered.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.query.functions import function_name
 from tidemark.query.inline import fold
+from tidemark.query.parse import place_of
 from tidemark.query.trees import outputs_of
 
 
@@ -22,13 +24,61 @@ def number_groups(select: exp.Select) -> None:
         return
     items = []
     for item in group.expressions:
-        if isinstance(item, exp.Literal) and not item.is_string:
+        if isinstance(item, exp.Literal) and item.is_int:
             position = int(item.name)
             if not 1 <= position <= len(select.expressions):
                 raise Refusal(Code.PARSE, f"GROUP BY {position} is not a position of the SELECT list.")
             item = select.expressions[position - 1].unalias().copy()
         items.append(item)
     group.set("expressions", items)
+
+
+def spell_distinct_out(select: exp.Select, dialect: Dialect) -> None:
+    """Replace positions and names of outputs in DISTINCT ON by what stands there. A name is that of an output before that of a
+    column."""
+    distinct = select.args.get("distinct")
+    on = distinct.args.get("on") if distinct is not None else None
+    named = {fold(one.args["alias"], dialect): one.this for one in select.expressions if isinstance(one, exp.Alias)}
+    for item in on.expressions if on is not None else ():
+        output = None
+        if isinstance(item, exp.Literal) and item.is_int and 1 <= int(item.name) <= len(select.expressions):
+            output = select.expressions[int(item.name) - 1].unalias()
+        elif isinstance(item, exp.Column) and not item.table:
+            output = named.get(fold(item.this, dialect))
+        if output is not None and _is_constant(output):
+            raise Refusal(
+                Code.UNSUPPORTED,
+                "DISTINCT ON a constant keeps one row.",
+                instead="ORDER BY … LIMIT 1",
+                place=place_of(item, dialect),
+            )
+        if output is not None:
+            item.replace(output.copy())
+
+
+def leave_constants_out(select: exp.Select) -> None:
+    """Leave constants out of GROUP BY, where a number would be the position of another output: one value makes no more groups.
+
+    Where nothing else is grouped by, one stays, in a form that is no position: without GROUP BY there would be a row of no rows.
+    """
+    group = select.args.get("group")
+    if group is None or not group.expressions:
+        return
+    kept = [item for item in group.expressions if not _is_constant(item)]
+    group.set("expressions", kept or [no_position(group.expressions[0])])
+
+
+def no_position(item: exp.Expression) -> exp.Expression:
+    """A value of GROUP BY, in a form that the engines do not take for the position of an output."""
+    if not _is_constant(item):
+        return item.copy()
+    return exp.Case(ifs=[exp.If(this=exp.true(), true=item.copy())])
+
+
+def _is_constant(item: exp.Expression) -> bool:
+    while isinstance(item, exp.Paren | exp.Neg):
+        item = item.this
+    return isinstance(item, exp.Literal | exp.Null | exp.Boolean)
 
 
 def name_outputs(select: exp.Select, dialect: Dialect) -> None:

@@ -18,7 +18,15 @@ from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Table
 from tidemark.query.called import Call, Opened, call_of, known_function, name_columns, put_in_place
 from tidemark.query.inline import OWNER, RECURSION, SCOPE, fold, unwrapped
-from tidemark.query.naming import as_written, is_of_triggers, name_outputs, number_groups, order_by_names
+from tidemark.query.naming import (
+    as_written,
+    is_of_triggers,
+    leave_constants_out,
+    name_outputs,
+    number_groups,
+    order_by_names,
+    spell_distinct_out,
+)
 from tidemark.query.parse import place_of
 from tidemark.query.scopes import AT_TABLES, PLAIN, ROWIDS, Entry, Scope, Scopes
 from tidemark.query.trees import (
@@ -97,7 +105,9 @@ class Resolver:
             name_fields(select, scopes, self.fold, self._named)
         self._expand_stars(select, scope)
         number_groups(select)
+        spell_distinct_out(select, self.dialect)
         self._aliases(select, scope)
+        leave_constants_out(select)
         name_outputs(select, self.dialect)
         order_by_names(select, self.dialect)
         for node in own_nodes(select):
