@@ -46,6 +46,8 @@ class Language:
     aggregate. `blind_collation` is the engine's own collation that does not see blanks at the end of a text, or empty.
     `names_of_trigger_rows` are the aliases under which the rows of a trigger hide those of the query around a subquery.
     `connections_differ`: what a function or an operator means is up to the connection, which may have its own.
+    `seal_of_outer_joins` ends a subquery with a RIGHT or FULL JOIN, so that no condition around it comes inside, where some
+    version of the engine then loses rows (SQLite 3.40, of what is compared by IS); empty where none does.
     """
 
     rows_are_values: bool
@@ -58,6 +60,7 @@ class Language:
     blind_collation: str
     names_of_trigger_rows: tuple[str, ...]
     connections_differ: bool
+    seal_of_outer_joins: str
 
 
 @dataclass(frozen=True)
@@ -193,6 +196,7 @@ SQLITE = Dialect(
         blind_collation="RTRIM",
         names_of_trigger_rows=("new", "old"),
         connections_differ=True,
+        seal_of_outer_joins="LIMIT -1",
     ),
     planner=Planner(
         keeps_order=True,
@@ -242,6 +246,7 @@ POSTGRESQL = Dialect(
         blind_collation="",
         names_of_trigger_rows=(),
         connections_differ=False,
+        seal_of_outer_joins="",
     ),
     planner=Planner(
         keeps_order=False,

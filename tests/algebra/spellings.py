@@ -154,4 +154,36 @@ SPELLINGS = (
         "postgres",
         klass="global",
     ),
+    Case(
+        "constants_in_groups",
+        "SELECT author, 3 AS c, sum(score) AS s FROM posts GROUP BY 1, 2 "
+        "UNION SELECT boss, count(*), sum(region) FROM users GROUP BY 1",
+    ),
+    Case(
+        "constants_alone",
+        "SELECT u.id, x.c FROM users u LEFT JOIN (SELECT 5 AS c, count(*) AS n FROM tags GROUP BY c) x ON x.n = u.region",
+    ),
+    Case(
+        "constants_rolled_up",
+        "SELECT author, 2 AS c, count(*) AS n FROM posts GROUP BY ROLLUP (1, c)",
+        engine="postgres",
+        klass="global",
+    ),
+    Case(
+        "first_by_name",
+        "SELECT DISTINCT ON (id, 2) author AS id, state, score FROM posts ORDER BY id, 2, score DESC",
+        ("id", "state"),
+        "postgres",
+    ),
+    Case(
+        "grouped_by_the_inner_side",
+        "SELECT x.k, x.n, t.tag FROM (SELECT u.id AS k, count(DISTINCT p.score) AS n FROM "
+        "(SELECT DISTINCT score FROM posts) p LEFT JOIN users u ON u.id = p.score GROUP BY 1) x JOIN tags t ON t.post = x.n",
+        klass="global",
+    ),
+    Case(
+        "padded_behind_a_join",
+        "SELECT f.b, u.id, e.k FROM follows f JOIN users u ON f.b = u.id "
+        "FULL JOIN (SELECT region AS k, count(*) AS n FROM users GROUP BY 1) e ON u.boss = e.n",
+    ),
 )

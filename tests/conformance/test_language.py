@@ -110,6 +110,15 @@ def test_what_an_operator_means_may_be_up_to_the_connection(session: Session, ot
     assert (session.one(asked) != other.one(asked)) is own
 
 
+def test_what_is_sealed_has_the_rows_that_have_no_match(session: Session) -> None:
+    execute(session, "CREATE TABLE a (x integer)", "CREATE TABLE b (id integer PRIMARY KEY, y integer)")
+    execute(session, "CREATE TABLE e (n integer)", "INSERT INTO e VALUES (1)", "CREATE TABLE z (k integer)")
+    execute(session, "INSERT INTO z VALUES (NULL)")
+    rows = "SELECT a.x, e.n FROM a JOIN b ON a.x = b.id FULL JOIN e ON b.y = e.n"
+    equal, seal = session.dialect.null_safe_equal, session.dialect.language.seal_of_outer_joins
+    assert session.one(f"SELECT q.n FROM (SELECT * FROM ({rows}) AS r {seal}) AS q JOIN z ON q.x {equal} z.k") == (1,)
+
+
 def _answer(session: Session, query: str) -> tuple[object, ...] | None:
     """The one row, or None where it is an error."""
     try:

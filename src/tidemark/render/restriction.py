@@ -29,7 +29,11 @@ def restricted(store: Store, program: KeyedProgram, *, nulls: bool, batch: str =
     if not program.unit:
         return program.query.sql()
     units, rows = store.units, batch or store.names.temporary("batch")
-    return program.query.sql({place.block: _condition(units, place, rows, nulls=nulls) for place in program.placements})
+    conditions = {place.block: _condition(units, place, rows, nulls=nulls) for place in program.placements}
+    seal = store.dialect.language.seal_of_outer_joins
+    padded = any(item.kind in ("right", "full") for block in program.query.blocks for item in block.items)
+    query = program.query.sql(conditions)
+    return f"SELECT * FROM ({query}) AS z {seal}" if seal and padded else query
 
 
 def is_steered(store: Store, program: KeyedProgram) -> bool:

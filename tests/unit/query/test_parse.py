@@ -16,6 +16,12 @@ def refusal(query: str, dialect: Dialect = SQLITE) -> Refusal:
     return caught.value
 
 
+def test_outputs_that_only_their_places_tell_apart_are_refused() -> None:
+    rolled = "SELECT score AS a, score AS b, count(*) AS n FROM posts GROUP BY GROUPING SETS ((1), (b))"
+    assert refusal(rolled, POSTGRESQL).code is Code.UNSUPPORTED
+    assert refusal("SELECT DISTINCT ON (c) id, 3 AS c FROM posts ORDER BY c, id", POSTGRESQL).code is Code.UNSUPPORTED
+
+
 @EACH
 def test_the_engine_evaluates_the_users_own_words(dialect: Dialect) -> None:
     for words in (
