@@ -7,6 +7,8 @@ rendered.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlglot import exp
 
 from tidemark.dialect import Dialect
@@ -54,6 +56,20 @@ def spell_distinct_out(select: exp.Select, dialect: Dialect) -> None:
             )
         if output is not None:
             item.replace(output.copy())
+
+
+def spell_aliases_out(select: exp.Select, is_column: Callable[[exp.Expression], bool], dialect: Dialect) -> None:
+    """Replace names of outputs in GROUP BY, HAVING (and, on SQLite, WHERE) that are no columns of FROM."""
+    outputs = {fold(one.args["alias"], dialect): one.this for one in select.expressions if isinstance(one, exp.Alias)}
+    if not outputs:
+        return
+    for part in ("group", "having", "where"):
+        clause = select.args.get(part)
+        for node in list(clause.find_all(exp.Column)) if clause is not None else []:
+            if node.args.get("table") is None and node.find_ancestor(exp.Select) is select:
+                name = fold(node.this, dialect)
+                if name in outputs and not is_column(node.this):
+                    node.replace(exp.Paren(this=outputs[name].copy()))
 
 
 def leave_constants_out(select: exp.Select) -> None:

@@ -25,6 +25,7 @@ from tidemark.query.naming import (
     name_outputs,
     number_groups,
     order_by_names,
+    spell_aliases_out,
     spell_distinct_out,
 )
 from tidemark.query.parse import place_of
@@ -106,7 +107,7 @@ class Resolver:
         self._expand_stars(select, scope)
         number_groups(select)
         spell_distinct_out(select, self.dialect)
-        self._aliases(select, scope)
+        spell_aliases_out(select, lambda name: any(self._named(e, name) for e in scope.names.values()), self.dialect)
         leave_constants_out(select)
         name_outputs(select, self.dialect)
         order_by_names(select, self.dialect)
@@ -330,22 +331,6 @@ class Resolver:
                     if (entry.alias, name) not in hidden
                 ]
         select.set("expressions", expanded)
-
-    def _aliases(self, select: exp.Select, scope: Scope) -> None:
-        """Replace names of outputs in GROUP BY, HAVING (and, on SQLite, WHERE) that are no columns of FROM."""
-        outputs = {
-            self.fold(item.args["alias"]): item.this for item in select.expressions if isinstance(item, exp.Alias)
-        }
-        if not outputs:
-            return
-        for part in ("group", "having", "where"):
-            clause = select.args.get(part)
-            for node in list(clause.find_all(exp.Column)) if clause is not None else []:
-                if node.args.get("table") is None and node.find_ancestor(exp.Select) is select:
-                    name = self.fold(node.this)
-                    known = any(self._named(entry, node.this) for entry in scope.names.values())
-                    if not known and name in outputs:
-                        node.replace(exp.Paren(this=outputs[name].copy()))
 
     # -- columns ------------------------------------------------------------------------------------------------------
 
