@@ -15,7 +15,7 @@ import pytest
 
 from tests.kit.compiled import Compiler
 from tests.kit.postgres import NoServer, Server, running_server
-from tidemark import compiling
+from tidemark.compiler import once
 
 hypothesis.settings.register_profile("tidemark", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("tidemark")
@@ -58,7 +58,7 @@ def recalled_scripts(request: pytest.FixtureRequest, compiler: Compiler) -> Iter
     ours, which may be what compiles."""
     with contextlib.ExitStack() as stack:
         if "monkeypatch" not in request.fixturenames:
-            stack.enter_context(mock.patch.object(compiling, "compile_derived", compiler))
+            stack.enter_context(mock.patch.object(once, "compile_derived", compiler))
         yield
 
 

@@ -14,7 +14,8 @@ from functools import partial
 from typing import Self, TypeVar
 from weakref import WeakSet
 
-from tidemark.compiling import Compiled, compiler_of
+from tidemark.compiler.once import Compiled, compiler_of
+from tidemark.compiler.supports import Known, with_supports
 from tidemark.contract.script import Script
 from tidemark.database.open import Role, open_session
 from tidemark.database.session import Conflict, Session
@@ -40,7 +41,6 @@ from tidemark.runtime.throttle import Limits
 from tidemark.runtime.ticks.tick import has_work
 from tidemark.runtime.truth.verify_all import require_names
 from tidemark.runtime.turns import Turns
-from tidemark.supports import Known, with_supports
 from tidemark.telling import tell_near
 
 T = TypeVar("T")

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests.findings.place import Place
-from tidemark import Fault, Refusal, compiler, ratchet
+from tidemark import Fault, Refusal, ratchet
+from tidemark.compiler import derived as compiler
 from tidemark.maintenance import keyed
 from tidemark.maintenance.program import KeyedProgram, LinearProgram
 from tidemark.maintenance.shapes import NotLinear

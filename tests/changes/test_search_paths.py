@@ -136,7 +136,7 @@ def test_rows_stay_where_they_are_seen(homes: str, monkeypatch: pytest.MonkeyPat
     stranger = Tidemark(None, on_path(homes, "public"))
     assert {row.captures for row in stranger.status()} == {"ok"}
     # Mutant: where rows are seen already is not asked, so that they would go where the path begins, away from who reads them.
-    monkeypatch.setattr("tidemark.compiler.home_of", first_of_path)
+    monkeypatch.setattr("tidemark.compiler.derived.home_of", first_of_path)
     monkeypatch.setattr("tidemark.query.cascade.home_of", first_of_path)
     with pytest.raises(Refusal, match="no table Threads"):
         elsewhere.plan()

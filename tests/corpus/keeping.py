@@ -15,7 +15,7 @@ import psycopg
 from tests.corpus.ground import Bag, Ground
 from tests.corpus.queries import Query
 from tidemark import Project, Refusal, Tidemark
-from tidemark.compiler import compile_derived
+from tidemark.compiler.derived import compile_derived
 from tidemark.contract.script import Script
 from tidemark.database.open import open_session
 from tidemark.errors import TidemarkError

@@ -13,12 +13,13 @@ import pytest
 from examples.soundgraph.generator import Generator
 from examples.soundgraph.stores import Store, open_store
 from tests.kit.postgres import Server
-from tidemark import compiling, workshop
+from tidemark import workshop
+from tidemark.compiler import once
 from tidemark.query.cascade import Link
 
 MakeStore = Callable[[], Store]
 SEED = 20_250_314
-COMPILED: dict[str, compiling.Compiled] = defaultdict(dict)
+COMPILED: dict[str, once.Compiled] = defaultdict(dict)
 """What was compiled for each engine, kept from test to test."""
 
 
@@ -27,10 +28,8 @@ def compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Databases of these tests have the same functions, so that a declaration over the same catalog is compiled once for all of
     them: an example has 60 tables, which takes seconds."""
 
-    def compiler_of(
-        link: Link, catalog: Any, session: compiling.Asked, known: compiling.Compiled
-    ) -> Callable[..., Any]:
-        return compiling.compiler_of(link, catalog, session, COMPILED[session.dialect.name])
+    def compiler_of(link: Link, catalog: Any, session: once.Asked, known: once.Compiled) -> Callable[..., Any]:
+        return once.compiler_of(link, catalog, session, COMPILED[session.dialect.name])
 
     monkeypatch.setattr(workshop, "compiler_of", compiler_of)
 

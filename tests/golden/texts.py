@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.unit.query.catalogs import BOTH, catalog_of, describe
 from tidemark.cli.reports import explain_text
-from tidemark.compiler import compile_derived
+from tidemark.compiler.derived import compile_derived
 from tidemark.contract.script import Script
 from tidemark.contract.ways import following
 from tidemark.dialect import Dialect

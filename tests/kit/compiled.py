@@ -9,7 +9,7 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from typing import Any
 
-from tidemark.compiler import compile_derived
+from tidemark.compiler.derived import compile_derived
 from tidemark.contract.script import Script
 from tidemark.dialect import Dialect
 from tidemark.model import Catalog, Declaration

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.kit.compiled import Compiler
 from tidemark import Project
-from tidemark.compiler import compile_derived
+from tidemark.compiler.derived import compile_derived
 from tidemark.contract.script import Script
 from tidemark.database.open import open_session
 from tidemark.database.session import Session

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from tidemark.compiler import compile_derived
+from tidemark.compiler.derived import compile_derived
 from tidemark.contract.script import Script
 from tidemark.database.session import Session
 from tidemark.model import Catalog, Declaration

@@ -25,6 +25,7 @@ from tests.simulation.processors import declare
 from tests.simulation.tally import Tally
 from tests.simulation.time import Time
 from tests.simulation.upkeep import Killed
+from tidemark.compiler.supports import Known, with_supports
 from tidemark.contract.script import Capture, Script
 from tidemark.database.open import open_session
 from tidemark.database.session import Conflict
@@ -46,7 +47,6 @@ from tidemark.runtime.ticks.tick import has_work, tick
 from tidemark.runtime.truth.as_written import compare_as_written
 from tidemark.runtime.truth.repair import repair
 from tidemark.runtime.truth.verify import verify
-from tidemark.supports import Known, with_supports
 
 T = TypeVar("T")
 Mutate = Callable[[Script], Script]

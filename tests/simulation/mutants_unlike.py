@@ -14,7 +14,7 @@ from sqlglot import exp
 from tests.simulation.compiled import SCRIPTS
 from tests.simulation.mutants import Met
 from tests.simulation.mutants_runtime import Mistake, Patch
-from tidemark import compiler
+from tidemark.compiler import derived
 from tidemark.database import postgres_probe, sqlite_catalog
 from tidemark.database.postgres_domains import BARE_TYPE
 from tidemark.maintenance import linear
@@ -121,7 +121,7 @@ def types_of_the_first(met: Met) -> AbstractContextManager[Any]:
         met["changed"] += 1
         return tuple(columns)
 
-    return mock.patch.object(compiler, "storable", storable)
+    return mock.patch.object(derived, "storable", storable)
 
 
 UNLIKE: tuple[Mistake, ...] = (

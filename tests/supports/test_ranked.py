@@ -3,7 +3,8 @@
 import pytest
 
 from tests.supports.plays import Plays
-from tidemark import Project, supports
+from tidemark import Project
+from tidemark.compiler import supports
 
 FIRST = (
     "FROM plays p WHERE p.user_id = u.id AND p.hidden = 0 "

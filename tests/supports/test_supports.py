@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import pytest
 
 from tests.supports.plays import QUERIES, Plays, change, counts
-from tidemark import Project, Refusal, supports
+from tidemark import Project, Refusal
 from tidemark.cli.reports import explain_text, plan_text
 from tidemark.cli.reports_truth import verify_text
+from tidemark.compiler import supports
 from tidemark.database.open import open_session
 from tidemark.database.session import Conflict
 from tidemark.engine import Tidemark

@@ -4,7 +4,7 @@ Owns: which supports a query asks for, their queries, and the feeds that read th
 ``SELECT key…, value, count(*) FROM source WHERE … GROUP BY key…, value``, and linear itself. COUNT(DISTINCT value) of a key is
 the number of its rows there whose value is not NULL, which is linear again: a change of the source costs what it changes, however
 many rows the key has. Promises: the same query asks for the same supports under the same names; what a feed adds up over a
-support is what the aggregate says over the source. Knows nothing of when a support is worth its rows (`tidemark.supports`).
+support is what the aggregate says over the source. Knows nothing of when a support is worth its rows (`compiler/supports.py`).
 """
 
 from __future__ import annotations

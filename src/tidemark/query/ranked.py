@@ -5,7 +5,7 @@ queries ask for a ``mode()``; the supports that hold those groups, and the same 
 linear query, so a support of them costs what changes; taking the first of one key's groups then reads as many rows as the key
 has different values, however many rows. Promises: a query over its support gives what it gives over the source; PostgreSQL's
 ``mode()`` takes the first in its order of the values that are equally frequent, and none that is NULL. Knows nothing of when a
-support is worth its rows (`tidemark.supports`).
+support is worth its rows (`compiler/supports.py`).
 """
 
 from __future__ import annotations

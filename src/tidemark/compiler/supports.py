@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from tidemark.compiler import compile_derived, support_queries
-from tidemark.compiling import Asked
+from tidemark.compiler.derived import compile_derived, support_queries
+from tidemark.compiler.once import Asked
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.maintenance.counted import OF

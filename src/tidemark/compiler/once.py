@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from tidemark.compiler import compile_derived
+from tidemark.compiler.derived import compile_derived
 from tidemark.contract.script import Script
 from tidemark.dialect import Dialect
 from tidemark.model import Catalog, Crossing, Declaration, OutputColumn, Table
