@@ -230,7 +230,7 @@ class Ledger:
             rows = [row for name in dict.fromkeys(names) for row in self.all("list_named", {"name": name})]
         else:
             rows = self.all("list_derived")
-        unknown = [_about(row) for row in rows if _about(row) not in self._scripts]
+        unknown = [about for about in map(_about, rows) if about not in self._scripts]
         asked = ("name", "generation", "fingerprint")
         few = unknown if len(unknown) <= FEW_MAX else []
         texts = {about: self.value("read_script", dict(zip(asked, about, strict=True))) for about in few}
@@ -242,6 +242,13 @@ class Ledger:
         whole = self.all("list_derived_whole")
         self._scripts = {_about(row): read_script(row[-1]) for row in whole}
         return [row[:-1] for row in whole if not names or row[0] in names]
+
+    def joining(self, name: str) -> tuple[Installed, ...]:
+        """The generations that keep columns for the rows of a derived table."""
+        if not self.check_shape():
+            return ()
+        names = [row[0] for row in self._rows(()) if self._scripts[_about(row)].joins == name]
+        return self.derived(*names) if names else ()
 
     def again(self, installed: Installed) -> Installed:
         """The same generation as it is now: it may have been changed before the lease was ours.

@@ -28,7 +28,7 @@ from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.objects.captures import ensure_captures
 from tidemark.runtime.objects.essence import essence
-from tidemark.runtime.objects.gaps import look_at_catalog, record_gap, record_gaps
+from tidemark.runtime.objects.gaps import LOOK_SECONDS, look_at_catalog, record_gap, record_gaps
 from tidemark.runtime.objects.groups import groups_of, with_groups
 from tidemark.runtime.objects.install import (
     begin_verifying,
@@ -49,6 +49,7 @@ from tidemark.telling import tell_count
 
 ROUNDS_MAX = 3
 PROJECT = "project"
+UNSEEN = ("", 0.0)
 """Where the ledger has the name of the project that was applied last."""
 
 
@@ -296,17 +297,17 @@ def finish(duty: Duty, installed: Installed, before: Installed | None) -> Instal
     if installed.script.wide.of:
         return _finish_widening(duty, installed, before)
     # What readers see went on remembering if this was interrupted, however far it had come.
-    carried = carry_memory(duty, installed, before)
+    carried, seen = carry_memory(duty, installed, before), UNSEEN
     if installed.state == "backfilling":
         installed = replace(installed, cursor_at=0) if carried else installed
         seed_marks(duty, installed)
         fill(duty, installed, before)
         # Where it has missed changes it begins again, whatever a comparison would find.
-        _require_no_gap(duty, installed)
+        seen = _require_no_gap(duty, installed, seen)
         installed = duty.write(partial(begin_verifying, duty, installed, before)).value
     catch_up(duty, installed)
     _make_sure(duty, installed, drainer(duty, installed.script))
-    _require_no_gap(duty, installed)
+    _require_no_gap(duty, installed, seen)
     shown = cut_over(still, installed, before)
     if before is not None:
         rows = [row for row in duty.ledger.derived(before.name) if row.state == "retired"]
@@ -344,8 +345,12 @@ def _make_sure(duty: Duty, installed: Installed, drain: Callable[[], bool] | Non
     )
 
 
-def _require_no_gap(duty: Duty, installed: Installed) -> None:
-    """Take a generation out of service that missed changes while it was filled, and raise `Fault`."""
+def _require_no_gap(duty: Duty, installed: Installed, seen: tuple[str, float] = UNSEEN) -> tuple[str, float]:
+    """Take a generation out of service that missed changes while it was filled, and raise `Fault`; else give what was seen, and
+    when. As long as nothing of the schema is changed since it was `seen` nothing is looked up again."""
+    now = (duty.session.schema_marker(), duty.clock.now())
+    if now[0] == seen[0] and now[1] - seen[1] < LOOK_SECONDS:
+        return seen
     gap = look_at_catalog(duty.ledger, [installed]).gap(installed)
     if gap:
         record_gap(duty, installed, gap)
@@ -354,6 +359,7 @@ def _require_no_gap(duty: Duty, installed: Installed) -> None:
             left_behind="what readers saw before is as it was; `tidemark apply` begins again",
             retry_safe=True,
         )
+    return now
 
 
 def _finish_widening(duty: Duty, installed: Installed, before: Installed | None) -> Installed:

@@ -136,7 +136,7 @@ def show_rows(
     end of it, and may give it up."""
 
     def work() -> Installed:
-        script = with_groups(installed.script, groups_of(installed.name, duty.ledger.derived()))
+        script = with_groups(installed.script, groups_of(installed.name, duty.ledger.joining(installed.name)))
         show_pieces(duty, before.script if before is not None else None, script)
         if before is not None:
             duty.ledger.move(before, "retired")
