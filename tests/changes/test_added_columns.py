@@ -262,7 +262,11 @@ def _columns(url: str) -> list[str]:
         return [one.name for one in session.describe(f"SELECT * FROM {name}")]
 
 
-def test_what_cannot_be_filled_leaves_the_old_columns_live(engine_url: str) -> None:
+@pytest.mark.parametrize("most", [widen.WRITTEN_MAX, 0])
+def test_what_cannot_be_filled_leaves_the_old_columns_live(
+    engine_url: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(widen, "WRITTEN_MAX", most)
     story = Story(engine_url, "computed by ticks")
     story.shop.run("UPDATE posts SET other = 0 WHERE id = 1")
     broken = story.new.replace("p.other + 1", "CASE WHEN p.other = 0 THEN abs(-9223372036854775807 - 1) END")
@@ -272,6 +276,10 @@ def test_what_cannot_be_filled_leaves_the_old_columns_live(engine_url: str) -> N
         story.declared(broken).apply()
     assert ("threads", 1, "live") in story.generations()
     story._compare("SELECT id, score, name FROM threads", story.old)
+    # Where the columns would have to be taken out row by row they stay, and the plan says why it fills another store.
+    left = engine_url.startswith("sqlite") and not most
+    for query in (story.old, story.new):
+        assert ("are left in its store" in story.declared(query).plan().steps[0].reason) == left
     # Another definition builds a store of its own beside what is left of this one.
     story.declared(story.new).apply()
     assert [state for *_, state in story.generations()] == ["live"]

@@ -23,6 +23,7 @@ from tidemark.runtime.changes.plan_checks import (
     check_pieces,
     check_replication,
     check_states,
+    refusal_data,
 )
 from tidemark.runtime.ledger import SHAPE, Installed, Ledger
 from tidemark.runtime.objects.captures import (
@@ -48,7 +49,7 @@ from tidemark.runtime.objects.pieces import (
     wanting,
 )
 from tidemark.runtime.objects.sources import find_changes
-from tidemark.runtime.objects.widen import Widening, as_stored, find_widening, list_changes, resume_widening
+from tidemark.runtime.objects.widen import Widening, as_stored, find_widening, list_changes, resume_widening, tell_left
 
 GAP = "; changes may have been missed"
 Verb = Literal["create", "replace", "rename", "reinstall", "resume", "drop"]
@@ -164,13 +165,9 @@ class InstallPlan:
             "ledger": list(self.ledger),
             "converts": self.converts,
             "orphans": list(self.orphans),
-            "refused": self.refused and _told(self.refused),
+            "refused": self.refused and refusal_data(self.refused),
             "indexes": [{"statement": i.text, "reason": i.reason, "required": i.required} for i in self.indexes],
         }
-
-
-def _told(refusal: Refusal) -> dict[str, str]:
-    return {"code": refusal.code.value, "reason": refusal.reason, "instead": refusal.instead}
 
 
 def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog, capture_of: CaptureOf) -> InstallPlan:
@@ -307,6 +304,7 @@ def _decide(seen: _Seen, want: Wanted, *, read: bool) -> tuple[Step | None, Scri
             return _widen(ledger, wider, before, retired), wider.filler
         change = seen.look.change(before)
         reason = _built_anew(script, before.script) or (change.says if change else "")
+        reason = reason or tell_left(building, before)
         reason = reason or ("its definition changed" if building is None else "its definition changed again")
         return _tell(ledger, Step("replace", want.name, reason, script, before, obsolete=retired)), script
     old = next((row for row in seen.installed if row.name == want.was and row.live_at is not None), None)

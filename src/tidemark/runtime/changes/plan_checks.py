@@ -27,6 +27,11 @@ def find_refusal(connect: Callable[[], Session]) -> Refusal | None:
     return None
 
 
+def refusal_data(refusal: Refusal) -> dict[str, str]:
+    """A refusal as plain data."""
+    return {"code": refusal.code.value, "reason": refusal.reason, "instead": refusal.instead}
+
+
 def check_states(installed: Sequence[Installed]) -> None:
     """Raises `Fault` when a generation is in a state that this version does not know, nor what may be done to it."""
     named = next((row.name for row in installed if row.state == UNKNOWN), None)

@@ -217,6 +217,14 @@ def give_back(duty: Duty, installed: Installed) -> bool:
     return True
 
 
+def tell_left(failed: Installed | None, before: Installed) -> str:
+    """That columns which could not be filled are still in the store that they were to be filled in, where nobody keeps them."""
+    mine, wide = set(failed.script.wide.added if failed is not None else ()), before.script.wide
+    if failed is None or failed.state != "failed" or not mine or wide.unfilled or not mine <= set(wide.added):
+        return ""
+    return "columns that could not be filled are left in its store: one without them is filled beside it"
+
+
 def _may_drop(session: Session, store: str, columns: int) -> bool:
     """Whether columns may be dropped in a moment: SQLite writes every row for each of them, and PostgreSQL none."""
     if not session.dialect.writers_wait_in_line:
