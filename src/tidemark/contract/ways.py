@@ -134,7 +134,8 @@ class Whole:
     the row at a ``:place``, `copy` (parameters ``:low`` and ``:high``) put rows of it into an empty store. Where writers keep
     the store, `alone` are statements of the same transaction that come first: after them no writer of the sources is under way;
     without such statements `rows` are for as long as nobody has committed anything since they were read. `adding`, if any, fills
-    such a store while they go on.
+    such a store while they go on. `differing`, if any, gives the first ``:limit`` rows that are stored and not in the query's
+    result or the other way round, in key order: key, values and a number that is above zero for the query's.
     """
 
     suspects: tuple[str, ...]
@@ -145,3 +146,4 @@ class Whole:
     copy: tuple[str, ...]
     alone: tuple[str, ...] = ()
     adding: Adding | None = None
+    differing: str = ""

@@ -43,8 +43,16 @@ def of_keyed(store: Store, program: KeyedProgram) -> Whole | None:
     """The texts for a keyed program; None where they cannot be."""
     if not program.memory.is_empty or EVERYTHING in store.key or (not program.unit and not program.nulls):
         return None
+    rows, own = rows_of_keyed(store, program), {part.name for part in store.key}
     # Where there is one unit, nothing but this fills the rows bit by bit.
-    return _whole(store, rows_of_keyed(store, program), fills=store.unit is None or not program.unit)
+    made = _whole(store, rows, fills=store.unit is None or not program.unit)
+    compared = statements.compare(store, [(one.name, one.sql) for one in program.shown if one.name not in own])[1]
+    if made is None or compared != tuple(part.name for part in store.parts):
+        return made
+    order = ", ".join(str(number) for number in range(1, len(store.key) + 1))
+    both, named = _sides(store, rows)
+    differing = f"{both} SELECT {named}, sum({SIDE}) FROM z GROUP BY {named} HAVING sum({SIDE}) <> 0"
+    return replace(made, differing=f"{differing} ORDER BY {order} LIMIT :limit")
 
 
 def rows_of_keyed(store: Store, program: KeyedProgram) -> str:
@@ -158,17 +166,11 @@ def _whole(store: Store, rows: str, *, fills: bool) -> Whole | None:
     if not can_group(store):
         return None
     fresh, todo = store.names.temporary("fresh"), store.names.temporary("todo")
-    places = ", ".join(str(number) for number in range(1, len(every) + 1))
-    sides = f"SELECT {', '.join(cast(store, p, f'z.{store.column(p)}') for p in every)}, 1 AS {SIDE} FROM ({rows}) AS z"
-    stored = (
-        f"SELECT {', '.join(cast(store, p, f's.{store.column(p)}') for p in every)}, -1 FROM {store.names.store} AS s"
-    )
-    named = ", ".join(f"{store.dialect.quote(f'c{number}')}" for number in range(len(every)))
     names = [part.name for part in every]
     units = [part for part in store.units.key if part != EVERYTHING]
     picked = ", ".join(store.dialect.quote(f"c{names.index(part.name)}") for part in units) or "1"
-    both = f"WITH z ({named}, {SIDE}) AS ({sides} UNION ALL {stored}) SELECT {named} FROM z"
-    differ = f"{both} GROUP BY {places} HAVING sum({SIDE}) <> 0"
+    both, named = _sides(store, rows)
+    differ = f"{both} SELECT {named} FROM z GROUP BY {named} HAVING sum({SIDE}) <> 0"
     order = ", ".join(str(number) for number in range(1, len(store.units.key) + 1))
     keys = f"SELECT DISTINCT {picked} FROM ({differ}) AS d"
     clear = store.phrases.clear_list(todo)
@@ -189,6 +191,17 @@ def _whole(store: Store, rows: str, *, fills: bool) -> Whole | None:
             f"WHERE {ORDINAL} > :low AND {ORDINAL} <= :high ORDER BY {ORDINAL}",
         ),
     )
+
+
+def _sides(store: Store, rows: str) -> tuple[str, str]:
+    """WITH of the rows of the query and those that are stored, ``z``, told apart by `SIDE`, and the names of their columns."""
+    every: tuple[KeyPart | Part, ...] = (*store.key, *store.parts)
+    named = ", ".join(store.dialect.quote(f"c{number}") for number in range(len(every)))
+    query = f"SELECT {', '.join(cast(store, p, f'z.{store.column(p)}') for p in every)}, 1 AS {SIDE} FROM ({rows}) AS z"
+    stored = (
+        f"SELECT {', '.join(cast(store, p, f's.{store.column(p)}') for p in every)}, -1 FROM {store.names.store} AS s"
+    )
+    return f"WITH z ({named}, {SIDE}) AS ({query} UNION ALL {stored})", named
 
 
 def cast(store: Store, part: KeyPart | Part, value: str) -> str:

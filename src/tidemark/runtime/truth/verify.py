@@ -9,13 +9,12 @@ drift. Changes nothing but the ledger.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from tidemark.contract.script import Applier, Script
+from tidemark.contract.script import Script
 from tidemark.plain import hashable
 from tidemark.runtime.backfill.fill import fits, list_and_learn, list_suspects
 from tidemark.runtime.backfill.places import Between, Key, key_at, place_of, places_between
@@ -30,9 +29,9 @@ from tidemark.runtime.ticks.guard import learn_full
 from tidemark.runtime.ticks.processing import computing, list_quarantined_units
 from tidemark.runtime.ticks.scanning import has_unscanned
 from tidemark.runtime.truth.findings import close_gone, count_drift, record_drift
+from tidemark.runtime.truth.likeness import is_close, is_stale, is_unfilled
 from tidemark.telling import tell_count, tell_part
 
-RELATIVE = 1e-9
 SHOWN_MAX = 1_000
 RECORDED_MAX = 10_000
 DOUBTED_MAX = 100_000
@@ -136,6 +135,8 @@ def verify(
         doubted = _walk(state, list_keys, drain, leisure)
         if doubted:
             _recheck(state, doubted, drain)
+        if state.listed.by_look and state.listed.suspects and not state.drift:
+            _record(state, _contradictions(duty, script))
     except Exception as problem:
         run.fail(problem)
         raise
@@ -281,7 +282,7 @@ def _compare(duty: Duty, script: Script, take: Callable[[], object]) -> tuple[li
     applier, session = script.applier, duty.session
     compute = computing(duty, script, "compare")
     found = compare_batch(session, applier, take, compute)
-    found = [d for d in found if not _is_close(applier, d) and not _is_unfilled(script, d)]
+    found = [d for d in found if not is_close(applier, d) and not is_unfilled(script, d)]
     counted = session.one(applier.count_rows) if applier.count_rows else None
     return found, bool(found) and has_waiting(duty, script), int(counted[0]) if counted else 0
 
@@ -328,14 +329,42 @@ def _recheck(state: _State, doubted: Sequence[Difference], drain: Callable[[], o
             return
 
 
+def _contradictions(duty: Duty, script: Script) -> list[Difference]:
+    """Rows that differ from the query as a whole, although each unit by itself is what the query says of it; none while changes
+    wait. What keeps rows true computes them unit by unit, so that a mistake in how it asks for a unit shows here alone."""
+    applier, whole = script.applier, script.applier.whole
+    if whole is None or not whole.differing:
+        return []
+
+    def look() -> list[tuple[Any, ...]]:
+        prepare(duty.session, script)
+        return [] if has_waiting(duty, script) else duty.session.all(whole.differing, {"limit": RECORDED_MAX})
+
+    keys = len(applier.key_columns)
+    sides: dict[Any, tuple[Key, dict[bool, tuple[Any, ...]]]] = {}
+    rows = duty.read(look).value
+    for row in rows:
+        key, values, side = tuple(row[:keys]), tuple(row[keys:-1]), row[-1]
+        sides.setdefault(hashable(key), (key, {}))[1][side > 0] = values
+    if len(rows) == RECORDED_MAX:
+        # Of the last one a half may be left out.
+        sides.popitem()
+    found = [_difference(key, values.get(False), values.get(True)) for key, values in sides.values()]
+    return [one for one in found if not is_close(applier, one) and not is_unfilled(script, one)]
+
+
+def _difference(key: Key, stored: tuple[Any, ...] | None, truth: tuple[Any, ...] | None) -> Difference:
+    return Difference("missing" if stored is None else "extra" if truth is None else "different", key, stored, truth)
+
+
 def _record(state: _State, found: Sequence[Difference]) -> None:
     """Write down what differs: as drift, or as stale where only sampled inputs can explain it."""
-    stale = [difference for difference in found if _is_stale(state.script.applier, difference)]
+    stale = [difference for difference in found if is_stale(state.script.applier, difference)]
     if stale:
         recorded = [replace(one, kind="stale") for one in stale[: max(0, RECORDED_MAX - state.stale)]]
         state.duty.write(lambda: record_drift(state.duty.ledger, state.script, state.run.id, recorded))
         state.stale += len(stale)
-    differences = [difference for difference in found if not _is_stale(state.script.applier, difference)]
+    differences = [difference for difference in found if not is_stale(state.script.applier, difference)]
     if not differences:
         return
     room = max(0, RECORDED_MAX - state.drift)
@@ -367,52 +396,3 @@ def _conclude(state: _State, installed: Installed, rows: int | None) -> None:
     verdict += f"; {state.undecided} kept changing" if state.undecided else ""
     verdict += f"; {state.stale} are behind sampled inputs" if state.stale else ""
     state.run.end("done", verdict)
-
-
-def _is_close(applier: Applier, difference: Difference) -> bool:
-    """Whether only tolerant columns differ, and only by what the order of addition explains."""
-    if difference.kind != "different" or not applier.tolerant:
-        return False
-    stored, truth = difference.stored or (), difference.truth or ()
-    return all(
-        _same(mine, true) or (name in applier.tolerant and _near(mine, true))
-        for name, mine, true in zip(applier.compared_columns, stored, truth, strict=True)
-    )
-
-
-def _is_unfilled(script: Script, difference: Difference) -> bool:
-    """Whether nothing differs but columns that are being filled and that nobody sees yet."""
-    unfilled = script.wide.unfilled
-    if not unfilled or (difference.kind != "different" and script.klass != "linear"):
-        return False
-    names = script.applier.compared_columns
-    # Where rows are added up, one that is not stored is one to which nothing contributes.
-    stored, truth = (row or (None,) * len(names) for row in (difference.stored, difference.truth))
-    return all(
-        name in unfilled or _same(mine or None, true or None)
-        if difference.kind != "different"
-        else name in unfilled or _same(mine, true) or (name in script.applier.tolerant and _near(mine, true))
-        for name, mine, true in zip(names, stored, truth, strict=True)
-    )
-
-
-def _is_stale(applier: Applier, difference: Difference) -> bool:
-    """Whether nothing differs but what may be behind a sampled input."""
-    if difference.kind != "different":
-        return applier.samples_rows
-    stored, truth = difference.stored or (), difference.truth or ()
-    return all(
-        name in applier.sampled or _same(mine, true) or (name in applier.tolerant and _near(mine, true))
-        for name, mine, true in zip(applier.compared_columns, stored, truth, strict=True)
-    )
-
-
-def _same(mine: Any, true: Any) -> bool:
-    # NaN is no number's equal in Python, and is its own in both engines.
-    return type(mine) is type(true) and bool(mine == true or (mine != mine and true != true))
-
-
-def _near(mine: Any, true: Any) -> bool:
-    if not isinstance(mine, float | int) or not isinstance(true, float | int):
-        return False
-    return math.isclose(mine, true, rel_tol=RELATIVE, abs_tol=RELATIVE)
