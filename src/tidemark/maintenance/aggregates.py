@@ -13,10 +13,9 @@ absolute values sum to at most 2^53.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from tidemark.dialect import Dialect
+from tidemark.maintenance.parts import Parts
 from tidemark.maintenance.program import Part, PartKind, RowText, Stored, text
 from tidemark.model import OutputColumn
 from tidemark.query.relation import Aggregate
@@ -29,60 +28,78 @@ _SCALE_MAX = 100
 _COUNT_DIGITS = 12
 
 
-@dataclass
-class Parts:
-    """Collects the parts of one feed; asking twice for the same part gives the same column.
-
-    `taken` are names in lower case that are in use already. `spell` tells texts apart: those over one scan are the same whatever
-    its alias, and over a join the same column name under two aliases is two columns.
-    """
-
-    dialect: Dialect
-    taken: set[str]
-    made: dict[tuple[str, str, str, str], Part]
-    spell: Callable[[RowText], str] = lambda one: one.at("r")
-
-    def add(
-        self,
-        hint: str,
-        kind: PartKind,
-        type_: str,
-        value: RowText,
-        aggregate: RowText,
-        *,
-        collation: str | None = None,
-        needed: RowText | None = None,
-        floating: bool = False,
-        unit: bool = False,
-        comparable: bool = True,
-    ) -> Stored:
-        """The stored column of that part, making it if it is new."""
-        signature = (kind, self.spell(value), self.spell(aggregate), needed.at("s") if needed else "")
-        part = self.made.get(signature)
-        if part is None:
-            name, number = f"_{hint}", 2
-            while name.lower() in self.taken:
-                name, number = f"_{hint}_{number}", number + 1
-            self.taken.add(name.lower())
-            part = Part(name, kind, type_, value, aggregate, collation, needed, floating, unit, comparable)
-            self.made[signature] = part
-        return Stored(self.dialect.quote(part.name))
-
-    def copy(self, hint: str, described: OutputColumn, value: RowText) -> Stored:
-        """The stored column of a value that one row gives."""
-        collation, comparable = described.collation, described.comparable
-        return self.add(hint, "copied", described.type, value, value, collation=collation, comparable=comparable)
-
-    def count(self, hint: str, condition: RowText | None) -> Stored:
-        """An additive part that counts the rows for which `condition` is true."""
-        value = text("CASE WHEN ", condition, " THEN 1 ELSE 0 END") if condition else text("1")
-        kind = self.dialect.big_integer
-        return self.add(hint, "additive", kind, value, summed(value, kind, self.dialect), unit=True)
+# PostgreSQL has no max and min of these types, and takes their values for such of another one.
+_EXTREMES_OF = {'"char"': "text", "name": "text", "cidr": "inet"}
 
 
-def summed(value: RowText, type_: str, dialect: Dialect) -> RowText:
-    """The aggregate of an additive part over the rows named ``r``."""
-    return text("coalesce(sum(", value, f"), 0){dialect.cast(type_)}")
+@dataclass(frozen=True)
+class _Asked:
+    """An aggregate that is asked for, and the `parts` among which what it needs is kept, by names that begin with `hint`.
+    `condition` holds for the rows that count; `argument` is what the aggregate is called with, as the engine describes it."""
+
+    call: Aggregate
+    condition: RowText | None
+    parts: Parts
+    argument: OutputColumn | None
+    hint: str
+
+    @property
+    def value(self) -> RowText:
+        """What a row gives."""
+        assert self.call.argument is not None
+        return text(self.call.argument)
+
+    @property
+    def base(self) -> str:
+        """The type of that, without a length."""
+        assert self.argument is not None
+        return _without_length(self.argument.type)
+
+    @property
+    def present(self) -> RowText | None:
+        """Whether a row counts, and gives a value."""
+        if self.call.argument is None:
+            return self.condition
+        # Rows of values are counted whatever is in them; IS NOT NULL is true of those without any NULL.
+        composite = self.argument is not None and self.argument.composite
+        return self._where(text(self.value, " IS DISTINCT FROM NULL" if composite else " IS NOT NULL"))
+
+    def _where(self, test: RowText) -> RowText:
+        return text("(", self.condition, ") AND ", test) if self.condition else test
+
+    def counted(self, value: RowText, otherwise: str) -> RowText:
+        """A value of a row that counts, and another one of one that does not."""
+        if self.condition is None:
+            return value
+        return text("CASE WHEN ", self.condition, " THEN ", value, f" ELSE {otherwise} END")
+
+    def aggregate(self) -> tuple[RowText, RowText]:
+        """What each row gives, or NULL, and the aggregate of that."""
+        value = self.counted(self.value, "NULL")
+        return value, text(f"{self.call.function}(", value, ")")
+
+    def total(self, what: str, type_: str, value: RowText) -> Stored:
+        """A part that sums up a value of each row that counts."""
+        return self.parts.total(f"{self.hint}_{what}", type_, self.counted(value, "0"))
+
+    def count(self, what: str, test: RowText) -> Stored:
+        """A part that counts the rows for which something is true."""
+        return self.parts.count(f"{self.hint}_{what}", self._where(test))
+
+    def values(self) -> Stored:
+        """A part that counts the values."""
+        return self.parts.count(f"{self.hint}_values", self.present)
+
+    def recomputed(self, type_: str, *, floating: bool) -> Stored:
+        """A part that is computed anew for a key whenever a row of it changes."""
+        value, aggregate = self.aggregate()
+        return self.parts.add(Part(self.hint, "recomputed", type_, value, aggregate, floating=floating))
+
+    def exact(self, type_: str, needed: RowText, *, floating: bool = False) -> Stored:
+        """The same where parts that add up tell that it is needed."""
+        value, aggregate = self.aggregate()
+        hint = f"{self.hint}_exact"
+        return self.parts.add(Part(hint, "recomputed", type_, value, aggregate, needed=needed, floating=floating))
 
 
 def visible_aggregate(
@@ -92,51 +109,24 @@ def visible_aggregate(
 
     `condition` holds the rows that count beyond the feed's guard (FILTER and a subquery's own conditions).
     """
-    name = call.function
+    asked, name = _Asked(call, condition, parts, argument, hint), call.function
     if name == "count":
-        return str(parts.count(hint, _present(call, condition, argument)))
+        return str(parts.count(hint, asked.present))
     if name in ("min", "max"):
-        return str(_extremum(call, condition, parts, argument, hint))
+        return str(_extremum(asked))
     if name in ("bool_or", "bool_and", "every"):
-        return _boolean(call, condition, parts, hint)
+        return _boolean(asked)
     if name == "sum":
-        return _sum(call, condition, parts, argument, hint)
-    if name == "avg":
-        return _average(call, condition, parts, argument, hint)
-    # TOTAL: a key without rows has nothing stored, and is 0.0 to readers; of infinities of both signs it is NULL.
-    total = _recomputed(call, condition, parts, None, hint, floating=True)
-    return f"CASE WHEN {parts.count(f'{hint}_values', _present(call, condition))} > 0 THEN {total} ELSE 0.0 END"
+        return _sum(asked)
+    return _average(asked) if name == "avg" else _total(asked)
 
 
-def _present(call: Aggregate, condition: RowText | None, argument: OutputColumn | None = None) -> RowText | None:
-    if call.argument is None:
-        return condition
-    # Rows of values are counted whatever is in them; IS NOT NULL is true of those without any NULL.
-    composite = argument is not None and argument.composite
-    present = text(call.argument, " IS DISTINCT FROM NULL" if composite else " IS NOT NULL")
-    return text("(", condition, ") AND ", present) if condition else present
-
-
-def _when(condition: RowText | None, value: RowText, otherwise: str) -> RowText:
-    if condition is None:
-        return value
-    return text("CASE WHEN ", condition, " THEN ", value, f" ELSE {otherwise} END")
-
-
-def _extremum(
-    call: Aggregate, condition: RowText | None, parts: Parts, argument: OutputColumn | None, hint: str
-) -> Stored:
-    assert call.argument is not None and argument is not None
-    value = _when(condition, text(call.argument), "NULL")
-    kind: PartKind = "highest" if call.function == "max" else "lowest"
-    type_ = _without_length(argument.type) if parts.dialect.types_are_fixed else ""
-    type_ = _EXTREMES_OF.get(type_, type_)
-    aggregate = text(f"{call.function}(", value, ")")
-    return parts.add(hint, kind, type_, value, aggregate, collation=argument.collation)
-
-
-# PostgreSQL has no max and min of these types, and takes their values for such of another one.
-_EXTREMES_OF = {'"char"': "text", "name": "text", "cidr": "inet"}
+def _extremum(asked: _Asked) -> Stored:
+    assert asked.argument is not None
+    kind: PartKind = "highest" if asked.call.function == "max" else "lowest"
+    type_ = _EXTREMES_OF.get(asked.base, asked.base) if asked.parts.dialect.types_are_fixed else ""
+    value, aggregate = asked.aggregate()
+    return asked.parts.add(Part(asked.hint, kind, type_, value, aggregate, collation=asked.argument.collation))
 
 
 def _without_length(type_: str) -> str:
@@ -145,137 +135,99 @@ def _without_length(type_: str) -> str:
     return {"character": "bpchar", "bit": '"bit"'}.get(base, base)
 
 
-def _boolean(call: Aggregate, condition: RowText | None, parts: Parts, hint: str) -> str:
-    assert call.argument is not None
-    wanted, other = ("true", "false") if call.function == "bool_or" else ("false", "true")
-    decisive = text(call.argument, f" IS {wanted.upper()}")
-    found = parts.count(f"{hint}_{wanted}", text("(", condition, ") AND ", decisive) if condition else decisive)
-    present = parts.count(f"{hint}_values", _present(call, condition))
-    return f"CASE WHEN {found} > 0 THEN {wanted} WHEN {present} > 0 THEN {other} END"
+def _boolean(asked: _Asked) -> str:
+    wanted, other = ("true", "false") if asked.call.function == "bool_or" else ("false", "true")
+    found = asked.count(wanted, text(asked.value, f" IS {wanted.upper()}"))
+    return f"CASE WHEN {found} > 0 THEN {wanted} WHEN {asked.values()} > 0 THEN {other} END"
 
 
-def _sum(call: Aggregate, condition: RowText | None, parts: Parts, argument: OutputColumn | None, hint: str) -> str:
-    assert call.argument is not None and argument is not None
-    if parts.dialect.types_are_fixed:
-        base = _without_length(argument.type)
-        if base in _INTEGERS:
-            total, present = _exact_sum(call, condition, parts, _INTEGERS[base], hint)
-            return f"CASE WHEN {present} > 0 THEN {total} END"
-        if base == "numeric":
-            return _numeric(call, condition, parts, argument, hint, divide=False)
-        return str(_recomputed(call, condition, parts, argument, hint, floating=base in _FLOATS))
-    total, present, odd, exact = _dynamic_sum(call, condition, parts, hint)
-    return f"CASE WHEN {odd} THEN {exact} WHEN {present} > 0 THEN {total} END"
+def _total(asked: _Asked) -> str:
+    """TOTAL: a key without rows has nothing stored, and is 0.0 to readers; of infinities of both signs it is NULL."""
+    value, total = asked.aggregate()
+    some = text("CASE WHEN count(*) > 0 THEN ", total, " END")
+    stored = asked.parts.add(Part(asked.hint, "recomputed", "", value, some, floating=True))
+    return f"CASE WHEN {asked.values()} > 0 THEN {stored} ELSE 0.0 END"
 
 
-def _average(call: Aggregate, condition: RowText | None, parts: Parts, argument: OutputColumn | None, hint: str) -> str:
-    assert call.argument is not None and argument is not None
-    if parts.dialect.types_are_fixed:
-        base = _without_length(argument.type)
-        if base in _INTEGERS:
-            total, present = _exact_sum(call, condition, parts, _INTEGERS[base], hint)
-            return f"CASE WHEN {present} > 0 THEN {total}::numeric / {present}::numeric END"
-        if base == "numeric":
-            return _numeric(call, condition, parts, argument, hint, divide=True)
-        return str(_recomputed(call, condition, parts, argument, hint, floating=base in _FLOATS))
-    return _dynamic_average(call, condition, parts, hint)
+def _sum(asked: _Asked) -> str:
+    if not asked.parts.dialect.types_are_fixed:
+        return _dynamic_sum(asked)
+    if asked.base in _INTEGERS:
+        total, present = _exact_sum(asked)
+        return f"CASE WHEN {present} > 0 THEN {total} END"
+    if asked.base == "numeric":
+        return _numeric(asked, divide=False)
+    return str(asked.recomputed(asked.base, floating=asked.base in _FLOATS))
 
 
-def _exact_sum(
-    call: Aggregate, condition: RowText | None, parts: Parts, type_: str, hint: str
-) -> tuple[Stored, Stored]:
+def _average(asked: _Asked) -> str:
+    if not asked.parts.dialect.types_are_fixed:
+        return _dynamic_average(asked)
+    if asked.base in _INTEGERS:
+        total, present = _exact_sum(asked)
+        return f"CASE WHEN {present} > 0 THEN {total}::numeric / {present}::numeric END"
+    if asked.base == "numeric":
+        return _numeric(asked, divide=True)
+    type_ = "double precision" if asked.base == "real" else asked.base
+    return str(asked.recomputed(type_, floating=asked.base in _FLOATS))
+
+
+def _exact_sum(asked: _Asked) -> tuple[Stored, Stored]:
     """Sum and count of the values, where adding is exact by type."""
-    assert call.argument is not None
-    value = _when(condition, text("coalesce(", call.argument, f", 0)::{type_}"), "0")
-    total = parts.add(f"{hint}_sum", "additive", type_, value, summed(value, type_, parts.dialect))
-    return total, parts.count(f"{hint}_values", _present(call, condition))
+    type_ = _INTEGERS[asked.base]
+    return asked.total("sum", type_, text("coalesce(", asked.value, f", 0)::{type_}")), asked.values()
 
 
-def _numeric(
-    call: Aggregate, condition: RowText | None, parts: Parts, argument: OutputColumn, hint: str, *, divide: bool
-) -> str:
+def _numeric(asked: _Asked, *, divide: bool) -> str:
     """SUM or AVG of numeric: NaN and infinities are counted apart, and so are very many digits after the point."""
-    assert call.argument is not None
-    strange = text(call.argument, " IN ('NaN'::numeric, 'Infinity'::numeric, '-Infinity'::numeric)")
+    assert asked.argument is not None
+    strange = text(asked.value, " IN ('NaN'::numeric, 'Infinity'::numeric, '-Infinity'::numeric)")
     # A declared scale is that of every value.
-    varies = "(" not in argument.type
+    varies = "(" not in asked.argument.type
     if varies:
-        strange = text("(", strange, " OR scale(", call.argument, f") > {_SCALE_MAX})")
-    value = text("CASE WHEN ", strange, " THEN 0 ELSE coalesce(", call.argument, ", 0) END")
-    value = _when(condition, value, "0")
-    total = str(parts.add(f"{hint}_sum", "additive", "numeric", value, summed(value, "numeric", parts.dialect)))
+        strange = text("(", strange, " OR scale(", asked.value, f") > {_SCALE_MAX})")
+    plain = text("CASE WHEN ", strange, " THEN 0 ELSE coalesce(", asked.value, ", 0) END")
+    total = str(asked.total("sum", "numeric", plain))
     if varies:
-        total = f"round({total}, {_greatest_scale(call, condition, parts, strange, hint)})"
-    present = parts.count(f"{hint}_values", _present(call, condition))
-    odd = parts.count(f"{hint}_odd", text("(", condition, ") AND ", strange) if condition else strange)
-    exact = _recomputed(call, condition, parts, None, f"{hint}_exact", needed=text(odd, " > 0"), type_="numeric")
+        total = f"round({total}, {_greatest_scale(asked, strange)})"
+    present = asked.values()
+    odd = asked.count("odd", strange)
+    exact = asked.exact("numeric", text(odd, " > 0"))
     result = f"{total} / {present}::numeric" if divide else total
     return f"CASE WHEN {odd} > 0 THEN {exact} WHEN {present} > 0 THEN {result} END"
 
 
-def _greatest_scale(call: Aggregate, condition: RowText | None, parts: Parts, strange: RowText, hint: str) -> str:
+def _greatest_scale(asked: _Asked, strange: RowText) -> str:
     """How many digits after the point a sum of numeric has: as many as that of its values that has most.
 
     How many values there are of each scale is one number that adds up: the count of those with scale n takes twelve digits of it,
     12 n digits from its end. So the length of it tells the greatest scale.
     """
-    assert call.argument is not None
-    power = text("('1e' || (", str(_COUNT_DIGITS), " * scale(", call.argument, "))::text)::numeric")
-    value = _when(condition, text("CASE WHEN ", strange, " THEN 0 ELSE coalesce(", power, ", 0) END"), "0")
-    scales = parts.add(f"{hint}_scales", "additive", "numeric", value, summed(value, "numeric", parts.dialect))
+    power = text("('1e' || (", str(_COUNT_DIGITS), " * scale(", asked.value, "))::text)::numeric")
+    scales = asked.total("scales", "numeric", text("CASE WHEN ", strange, " THEN 0 ELSE coalesce(", power, ", 0) END"))
     return f"(length({scales}::text) - 1) / {_COUNT_DIGITS}"
 
 
-def _recomputed(
-    call: Aggregate,
-    condition: RowText | None,
-    parts: Parts,
-    argument: OutputColumn | None,
-    hint: str,
-    *,
-    floating: bool = False,
-    needed: RowText | None = None,
-    type_: str | None = None,
-) -> Stored:
-    """A part that is computed anew for a key whenever a row of it changes."""
-    assert call.argument is not None
-    value = _when(condition, text(call.argument), "NULL")
-    if type_ is None:
-        base = _without_length(argument.type) if argument is not None else ""
-        type_ = {"real": "double precision" if call.function == "avg" else "real"}.get(base, base)
-    aggregate = text(f"{call.function}(", value, ")")
-    if call.function == "total":
-        aggregate = text("CASE WHEN count(*) > 0 THEN ", aggregate, " END")
-    return parts.add(hint, "recomputed", type_, value, aggregate, needed=needed, floating=floating)
-
-
-def _dynamic_sum(
-    call: Aggregate, condition: RowText | None, parts: Parts, hint: str
-) -> tuple[Stored, Stored, str, Stored]:
-    """SUM on SQLite: (integer sum, count of values, condition under which it is not exact, exact value)."""
-    assert call.argument is not None
-    value = text("CASE WHEN typeof(", call.argument, ") = 'integer' THEN ", call.argument, " ELSE 0 END")
-    value = _when(condition, value, "0")
-    total = parts.add(f"{hint}_sum", "additive", "", value, summed(value, "", parts.dialect))
-    present = parts.count(f"{hint}_values", _present(call, condition))
-    strange = text("typeof(", call.argument, ") NOT IN ('integer', 'null')")
-    odd = parts.count(f"{hint}_odd", text("(", condition, ") AND ", strange) if condition else strange)
+def _dynamic_sum(asked: _Asked) -> str:
+    """SUM where a column may hold anything: what is no integer is counted apart."""
+    total = asked.total(
+        "sum", "", text("CASE WHEN typeof(", asked.value, ") = 'integer' THEN ", asked.value, " ELSE 0 END")
+    )
+    present = asked.values()
+    odd = asked.count("odd", text("typeof(", asked.value, ") NOT IN ('integer', 'null')"))
     inexact = text("(", odd, " > 0 OR typeof(", total, ") <> 'integer')")
-    exact = _recomputed(call, condition, parts, None, f"{hint}_exact", needed=inexact, type_="", floating=True)
-    return total, present, inexact.at("s"), exact
+    exact = asked.exact("", inexact, floating=True)
+    return f"CASE WHEN {inexact.at('s')} THEN {exact} WHEN {present} > 0 THEN {total} END"
 
 
-def _dynamic_average(call: Aggregate, condition: RowText | None, parts: Parts, hint: str) -> str:
-    assert call.argument is not None
+def _dynamic_average(asked: _Asked) -> str:
+    """AVG there: a quotient of doubles, exact while the absolute values sum to at most 2^53."""
     half = _EXACT_RANGE // 2
-    plain = text("typeof(", call.argument, ") = 'integer' AND ", call.argument, f" BETWEEN -{half} AND {half}")
-    value = _when(condition, text("CASE WHEN ", plain, " THEN ", call.argument, " ELSE 0 END"), "0")
-    size = _when(condition, text("CASE WHEN ", plain, " THEN abs(", call.argument, ") ELSE 0 END"), "0")
-    total = parts.add(f"{hint}_sum", "additive", "", value, summed(value, "", parts.dialect))
-    sizes = parts.add(f"{hint}_sizes", "additive", "", size, summed(size, "", parts.dialect))
-    present = parts.count(f"{hint}_values", _present(call, condition))
-    strange = text("(", call.argument, " IS NOT NULL AND NOT (", plain, "))")
-    odd = parts.count(f"{hint}_odd", text("(", condition, ") AND ", strange) if condition else strange)
+    plain = text("typeof(", asked.value, ") = 'integer' AND ", asked.value, f" BETWEEN -{half} AND {half}")
+    total = asked.total("sum", "", text("CASE WHEN ", plain, " THEN ", asked.value, " ELSE 0 END"))
+    sizes = asked.total("sizes", "", text("CASE WHEN ", plain, " THEN abs(", asked.value, ") ELSE 0 END"))
+    present = asked.values()
+    odd = asked.count("odd", text("(", asked.value, " IS NOT NULL AND NOT (", plain, "))"))
     inexact = text("(", odd, " > 0 OR ", sizes, f" > {_EXACT_RANGE})")
-    exact = _recomputed(call, condition, parts, None, f"{hint}_exact", needed=inexact, type_="", floating=True)
+    exact = asked.exact("", inexact, floating=True)
     return f"CASE WHEN {inexact.at('s')} THEN {exact} WHEN {present} > 0 THEN CAST({total} AS REAL) / {present} END"

@@ -96,7 +96,7 @@ class Values:
             if call.condition is not None:
                 counted = text(counted, " FILTER (WHERE ", call.condition, ")")
             # What one row of the join contributes is nothing; what a value does that came or went is added.
-            stored = parts.add("values", "additive", self._dialect.big_integer, text("0"), counted, unit=True)
+            stored = parts.add(Part("values", "additive", self._dialect.big_integer, text("0"), counted, unit=True))
             found.count = stored.quoted
             return f"({stored})"
         own = text(call.condition) if call.condition is not None else None

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from tidemark.maintenance.aggregates import Parts
 from tidemark.maintenance.linear import Builder
-from tidemark.maintenance.program import Part, PartKind, RowText, Stored, Visible
+from tidemark.maintenance.parts import Parts
+from tidemark.maintenance.program import Part, RowText, Stored, Visible
 from tidemark.maintenance.shapes import over_parts
 from tidemark.model import Describe, OutputColumn
 from tidemark.query.cut import is_hidden
@@ -55,9 +54,9 @@ class AskedParts(Parts):
 
     asked: set[str] = field(default_factory=set)
 
-    def add(self, hint: str, kind: PartKind, *rest: Any, **more: Any) -> Stored:
+    def add(self, part: Part) -> Stored:
         """As ever."""
-        stored = super().add(hint, kind, *rest, **more)
+        stored = super().add(part)
         self.asked.add(stored.quoted)
         return stored
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tidemark.maintenance.aggregates import Parts, visible_aggregate
+from tidemark.maintenance.aggregates import visible_aggregate
 from tidemark.maintenance.child import Child
 from tidemark.maintenance.key_types import collated, common_type, spelling_of_key
+from tidemark.maintenance.parts import Parts
 from tidemark.maintenance.program import Feed, KeyPart, LinearProgram, RowText, Visible, text
 from tidemark.maintenance.shapes import (
     NotLinear,

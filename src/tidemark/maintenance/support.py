@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from tidemark.dialect import Dialect
-from tidemark.maintenance.aggregates import Parts
+from tidemark.maintenance.parts import Parts
 from tidemark.maintenance.program import Feed, Part, RowText, Stored, both, text
 from tidemark.model import Catalog, Column, Declaration, Table
 from tidemark.names import ROWS, support_name
