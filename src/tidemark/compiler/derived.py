@@ -24,6 +24,7 @@ from tidemark.maintenance.operators import operators_of
 from tidemark.maintenance.processor import key_of, processed
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.maintenance.remember import needs_ticks, remember
+from tidemark.maintenance.result import Result
 from tidemark.maintenance.sampling import find_sampled, sample
 from tidemark.maintenance.shapes import NotLinear
 from tidemark.maintenance.support import Support, Supports, stores_of, supports_of
@@ -74,6 +75,11 @@ class _Read:
     def dialect(self) -> Dialect:
         """The engine that it is for."""
         return self.names.dialect
+
+    @property
+    def result(self) -> Result:
+        """What is to be kept."""
+        return Result(self.declaration.name, self.query, self.key, self.columns, self.unproven is None)
 
 
 def compile_derived(
@@ -141,7 +147,7 @@ def _compile(
     read = _Read(declaration, kept, lowered, key, unproven, stored, describe, catalog, names)
     try:
         _require_changes_alone(read)
-        linear = linear_program(declaration.name, lowered, key, stored, describe, supports_of(declaration, catalog))
+        linear = linear_program(read.result, describe, supports_of(declaration, catalog))
         made = of_linear(linear, lowered, key, declaration, catalog, names)
     except NotLinear as not_linear:
         made = _by_unit(read, not_linear.reason)
@@ -248,8 +254,9 @@ def support_queries(
     key, unproven = _key(lowered, declaration, outputs)
     supports = Supports(declaration.name)
     try:
-        _require_changes_alone(_Read(declaration, query, lowered, key, unproven, outputs, describe, catalog, names))
-        linear_program(declaration.name, lowered, key, outputs, describe, supports)
+        read = _Read(declaration, query, lowered, key, unproven, outputs, describe, catalog, names)
+        _require_changes_alone(read)
+        linear_program(read.result, describe, supports)
     except NotLinear as problem:
         raise Refusal(Code.UNSUPPORTED, problem.reason, instead="", derived=declaration.name) from problem
     return supports.wanted
@@ -310,8 +317,8 @@ def _join(read: _Read) -> BilinearProgram | None:
         # Whoever agrees to reading everything again has no rows for values, unless they are asked for.
         counts = False if declaration.allow_global and declaration.support is None else declaration.support
         joined = matched(read.query)
-        query = lower(joined) if joined else read.query
-        return bilinear_program(declaration.name, query, read.key, read.columns, read.describe, lower, counts=counts)
+        result = replace(read.result, query=lower(joined)) if joined else read.result
+        return bilinear_program(result, read.describe, lower, counts=counts)
     except (NotLinear, NotBilinear):
         return None
 
@@ -374,13 +381,9 @@ def _by_key(read: _Read, reason: str) -> KeyedProgram:
         pruned.refuse_unless_added(query, reason)
     inputs = find_sampled(query, declaration.sampled, read.catalog)
     whole = keyed_program(
-        declaration.name,
-        query,
-        read.key,
-        read.columns,
+        read.result,
         reason,
         inputs.whole,
-        proven=read.unproven is None,
         allow_global=declaration.allow_global,
         moment=moment_of(read.names),
         every=declaration.every,

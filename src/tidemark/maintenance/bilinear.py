@@ -30,9 +30,10 @@ from tidemark.maintenance.groupings import (
 from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.maintenance.keyed import keyed_program
 from tidemark.maintenance.program import KeyedProgram, Part, RowText, Visible
+from tidemark.maintenance.result import Result
 from tidemark.maintenance.shapes import over_parts
 from tidemark.model import Describe, OutputColumn, Table
-from tidemark.query.keys import KeyColumn, find_key
+from tidemark.query.keys import find_key
 from tidemark.query.relation import Block, Query, Scalar, SetOperation
 from tidemark.query.unique import equality
 from tidemark.query.units import bare_text, branches_of, origins_of
@@ -95,23 +96,15 @@ def _links(join: Joined) -> list[tuple[Table, str, str]]:
 
 
 def bilinear_program(
-    name: str,
-    query: Query,
-    key: tuple[KeyColumn, ...],
-    outputs: tuple[OutputColumn, ...],
-    describe: Describe,
-    lower: Lower,
-    *,
-    counts: bool | None = None,
+    result: Result, describe: Describe, lower: Lower, *, counts: bool | None = None
 ) -> BilinearProgram:
-    """The program of a query. Raises `NotBilinear` with the reason. `lower` reads a query of ours as one of the user's. Values
+    """The program of a result. Raises `NotBilinear` with the reason. `lower` reads a query of ours as one of the user's. Values
     are counted where `counts` says so; where it is None, beside totals, which would be computed from all rows otherwise."""
+    query, described = result.query, result.described
     if isinstance(query, Block) and not query.items:
-        return _figures(name, query, outputs, describe, lower, wanted=counts is not False)
+        return _figures(result, query, describe, lower, wanted=counts is not False)
     blocks = _joined(query)
-    positions = tuple([output.name for output in query.outputs].index(column.name) for column in key)
-    described = {column.name: column for column in outputs}
-    _check_key(blocks, key, positions, described)
+    _check_key(blocks, result)
     taken = {output.name.lower() for output in query.outputs}
     parts = AskedParts(query.dialect, taken, {}, RowText.as_written)
     presence, branches = parts.count("rows", None), []
@@ -119,19 +112,20 @@ def bilinear_program(
     values = Values(query.dialect, wanted=total if counts is None else counts)
     for block in blocks:
         parts.asked = {parts.count("rows", None).quoted}
-        branches.append(make_branch(name, block, key, positions, outputs, describe, parts, values.by_value))
+        branches.append(make_branch(result, block, describe, parts, values.by_value))
     made = tuple(parts.made.values())
     _require_sums(made)
     joins = tuple(values.keyed(branch.join, number) for number, branch in enumerate(branches, start=1))
     counted = values.counted([*zip(range(1, len(blocks) + 1), blocks, joins, strict=True)], presence.quoted)
-    held = _Held(query, tuple(described[column.name] for column in key), positions, values.columns, made, counted)
+    own = tuple(described[column.name] for column in result.key)
+    held = _Held(query, own, result.positions, values.columns, made, counted)
     states = [held.state(block, join) for block, join in zip(blocks, joins, strict=True)]
-    telling = held.telling(len(blocks)) or _telling(blocks, key, positions)
+    telling = held.telling(len(blocks)) or _telling(blocks, result)
     labels = ", ".join(dict.fromkeys(label for block in blocks for label in labels_of(block)))
     reason = f"{labels} are joined, and every aggregate is kept by what changed rows join"
     if len(blocks) > 1:
         reason = f"it is {len(blocks)} groupings over {labels}, and every aggregate is kept by what changed rows join"
-    keyed = held.keyed(name, states, key, reason, lower, totals=total)
+    keyed = held.keyed(result, states, reason, lower, totals=total)
     if not total and (any(route.everywhere for route in keyed.routes) or not keyed.unit):
         raise NotBilinear("a change may touch every row")
     shown, having = _put_together(branches, telling)
@@ -141,9 +135,7 @@ def bilinear_program(
     return BilinearProgram(keyed, every, made, presence.quoted, _stays(joins, telling), counted)
 
 
-def _figures(
-    name: str, query: Block, outputs: tuple[OutputColumn, ...], describe: Describe, lower: Lower, *, wanted: bool
-) -> BilinearProgram:
+def _figures(result: Result, query: Block, describe: Describe, lower: Lower, *, wanted: bool) -> BilinearProgram:
     """SELECT (SELECT sums over a join), …: totals whose parts stand beside one another in one stored row."""
     taken = {output.name.lower() for output in query.outputs}
     values = Values(query.dialect, wanted=wanted)
@@ -157,7 +149,8 @@ def _figures(
         parts = AskedParts(query.dialect, taken, {}, RowText.as_written)
         parts.count("rows", None)
         said = describe(f"SELECT {nested.text} AS v")
-        branches.append(make_branch(name, block, (), (), said, describe, parts, values.by_value))
+        figure = Result(result.name, block, (), said)
+        branches.append(make_branch(figure, block, describe, parts, values.by_value))
         blocks.append(block)
         own.append(tuple(parts.made.values()))
         made += own[-1]
@@ -176,10 +169,10 @@ def _figures(
     listed = ", ".join([*held.one_row(), *(query.dialect.quote(part.name) for part in made)])
     labels = ", ".join(dict.fromkeys(label for block in blocks for label in labels_of(block)))
     reason = f"it is a row of figures over {labels}, and every aggregate is kept by what changed rows join"
-    keyed = held.keyed(name, [f"SELECT {listed} FROM {' CROSS JOIN '.join(figures)}"], (), reason, lower, totals=True)
+    keyed = held.keyed(result, [f"SELECT {listed} FROM {' CROSS JOIN '.join(figures)}"], reason, lower, totals=True)
     shown = tuple(
         Visible(one.name, over_parts(output.scalar, swaps, query), one.type)
-        for output, one in zip(query.outputs, outputs, strict=True)
+        for output, one in zip(query.outputs, result.columns, strict=True)
     )
     keyed = replace(keyed, shown=shown, having=held.seen(1, ""), nulls=held.nulls([(blocks[0], joins[0])]))
     every = (*joins, *(one.join for one in counted))
@@ -224,19 +217,17 @@ class _Held:
         values = ["1", *(f"NULL{cast(column.type)}" for column in self.values[1:])]
         return [f"{value} AS {name}" for value, name in zip(values, names, strict=False)]
 
-    def keyed(
-        self, name: str, states: list[str], key: tuple[KeyColumn, ...], reason: str, lower: Lower, *, totals: bool
-    ) -> KeyedProgram:
+    def keyed(self, result: Result, states: list[str], reason: str, lower: Lower, *, totals: bool) -> KeyedProgram:
         """The keyed program of the state."""
         lowered = lower(
             " UNION ALL ".join([*states, *(self.state(one.block, one.join, one.scalar) for one in self.counted)])
         )
         names = tuple(column.name for column in self.columns)
-        known = {column.name: column.nullable for column in key}
+        known = {column.name: column.nullable for column in result.key}
         own = tuple(replace(one, nullable=known.get(one.name, one.nullable)) for one in find_key(lowered, names))
         columns = (*self.columns, *(OutputColumn(part.name, part.type, part.collation) for part in self.parts))
         pieces = tuple(column.name for column in self.key) if self.counted else names
-        made = keyed_program(name, lowered, own, columns, reason, allow_global=totals, pieces=pieces)
+        made = keyed_program(Result(result.name, lowered, own, columns), reason, allow_global=totals, pieces=pieces)
         values = ", ".join(dict.fromkeys(one.scalar.text for one in self.counted))
         said = (f"how often each value of {values} occurs is kept beside the rows",) if values else ()
         reasons = (reason, *said, *((_FROM_ALL,) if totals else ()))
@@ -285,28 +276,24 @@ def _joined(query: Query) -> tuple[Block, ...]:
     return blocks
 
 
-def _telling(blocks: Sequence[Block], key: tuple[KeyColumn, ...], positions: Sequence[int]) -> _Telling | None:
+def _telling(blocks: Sequence[Block], result: Result) -> _Telling | None:
     """The column that is another constant in each of several branches. Raises `NotBilinear` where there is none."""
     if len(blocks) == 1:
         return None
-    for column, position in zip(key, positions, strict=True):
+    for column, position in zip(result.key, result.positions, strict=True):
         scalars = [block.outputs[position].scalar for block in blocks]
         if all(one.is_constant for one in scalars) and len({bare_text(one) for one in scalars}) == len(blocks):
             return _Telling(blocks[0].dialect.quote(column.name), tuple(one.text for one in scalars))
     raise NotBilinear("nothing that is stored tells of which branch a row is")
 
 
-def _check_key(
-    blocks: Sequence[Block],
-    key: tuple[KeyColumn, ...],
-    positions: Sequence[int],
-    described: dict[str, OutputColumn],
-) -> None:
+def _check_key(blocks: Sequence[Block], result: Result) -> None:
+    positions, described = result.positions, result.described
     for block in blocks:
         groups = {bare_text(group) for group in block.groups or ()}
         if groups != {bare_text(one) for position in positions if (one := grouped(block, position)) is not None}:
             raise NotBilinear("its key is not what it groups by")
-    for column, position in zip(key, positions, strict=True):
+    for column, position in zip(result.key, positions, strict=True):
         own = described[column.name]
         told = [(block, one) for block in blocks if (one := grouped(block, position)) is not None]
         if not all(_has_one_spelling(block, scalar, own, alone=len(blocks) == 1) for block, scalar in told):

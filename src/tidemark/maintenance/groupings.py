@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from tidemark.maintenance.linear import Builder
 from tidemark.maintenance.parts import Parts
 from tidemark.maintenance.program import Part, RowText, Stored, Visible
+from tidemark.maintenance.result import Result
 from tidemark.maintenance.shapes import over_parts
 from tidemark.model import Describe, OutputColumn
 from tidemark.query.cut import is_hidden
 from tidemark.query.functions import LINEAR_AGGREGATES
-from tidemark.query.keys import KeyColumn
 from tidemark.query.relation import Aggregate, Block, Called, Derived, Occurrence, Scalar
 from tidemark.query.subtypes import passes_json
 from tidemark.query.units import bare_text, is_no_value, is_void
@@ -94,19 +94,10 @@ def grouped(block: Block, position: int) -> Scalar | None:
     return None if scalar.is_constant or is_void(scalar) else scalar
 
 
-def make_branch(
-    name: str,
-    block: Block,
-    key: tuple[KeyColumn, ...],
-    positions: Sequence[int],
-    outputs: tuple[OutputColumn, ...],
-    describe: Describe,
-    parts: AskedParts,
-    by_value: ByValue,
-) -> Branch:
-    """One grouping; makes the parts that it asks for. Raises `NotBilinear` for an aggregate that is neither added up nor kept
-    `by_value`."""
-    builder = Builder(name, block, key, outputs, describe, None)
+def make_branch(result: Result, block: Block, describe: Describe, parts: AskedParts, by_value: ByValue) -> Branch:
+    """One grouping of the result's query; makes the parts that it asks for. Raises `NotBilinear` for an aggregate that is neither
+    added up nor kept `by_value`."""
+    builder = Builder(result, block, describe)
     swaps, types = {}, argument_types(block, describe)
     for call in block.aggregates:
         if is_no_value(call):
@@ -117,14 +108,14 @@ def make_branch(
             swaps[call.text] = builder.visible_call(call, None, parts, types, call.function)
         else:
             raise NotBilinear(f"{call.function} cannot be added up over a join")
-    places = dict(zip(positions, key, strict=True))
+    places = dict(zip(result.positions, result.key, strict=True))
     for position, column in places.items():
         scalar = grouped(block, position)
         for group in block.groups or () if scalar is not None else ():
             if scalar is not None and bare_text(group) == bare_text(scalar):
                 swaps[scalar.text] = swaps[group.text] = builder.stored(column.name)
     shown = []
-    for position, (output, described) in enumerate(zip(block.outputs, outputs, strict=True)):
+    for position, (output, described) in enumerate(zip(block.outputs, result.columns, strict=True)):
         sql = builder.stored(described.name) if position in places else over_parts(output.scalar, swaps, block)
         shown.append(Visible(described.name, sql, described.type))
     having = over_parts(block.having, swaps, block) if block.having is not None else ""
@@ -132,7 +123,7 @@ def make_branch(
         if any(f"{block.dialect.quote(alias)}." in text for alias in block.local):
             raise NotBilinear("a column of the result is neither grouped by nor added up")
     conditions = (*(scalar for item in block.items for scalar in item.on), *block.where)
-    own = tuple(None if is_void(one := block.outputs[p].scalar) else one for p in positions)
+    own = tuple(None if is_void(one := block.outputs[p].scalar) else one for p in places)
     total = block.groups is None
     join = Joined(block.occurrences, conditions, own, frozenset(parts.asked), block.calls, total)
     return Branch(join, tuple(one for one in shown if not is_hidden(one.name)), having)

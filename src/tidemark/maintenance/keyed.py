@@ -14,6 +14,7 @@ from tidemark.maintenance.due import find_due
 from tidemark.maintenance.key_types import spelling_of_key
 from tidemark.maintenance.program import KeyedProgram, KeyPart, KeyQuery, Part, text
 from tidemark.maintenance.restrict import placements_of
+from tidemark.maintenance.result import Result
 from tidemark.maintenance.routes import routes_of, shorten
 from tidemark.model import OutputColumn
 from tidemark.query.cut import HIDDEN_UNIT
@@ -34,26 +35,22 @@ DUE_SECONDS = 1.0
 
 
 def keyed_program(
-    name: str,
-    query: Query,
-    key: tuple[KeyColumn, ...],
-    outputs: tuple[OutputColumn, ...],
+    result: Result,
     reason: str,
     unwatched: frozenset[str] = frozenset(),
     *,
-    proven: bool = True,
     allow_global: bool = False,
     moment: str = "",
     every: float | None = None,
     pieces: tuple[str, ...] | None = None,
 ) -> KeyedProgram:
-    """The program of a query. A change of an `unwatched` source, given by its label, makes nothing dirty. `moment` is what stands
-    for the clock in the query, `every` the declared seconds between two ticks. A unit is made of columns of the key named in
-    `pieces`, or of any where that is None.
+    """The program of a result. A change of an `unwatched` source, given by its label, makes nothing dirty. `moment` is what
+    stands for the clock in the query, `every` the declared seconds between two ticks. A unit is made of columns of the key named
+    in `pieces`, or of any where that is None.
 
     Raises `Refusal` when a change may touch every row, and nobody agreed to that.
     """
-    described = {column.name: column for column in outputs}
+    query, key, described = result.query, result.key, result.described
     names = [output.name for output in query.outputs]
     by = key if pieces is None else tuple(column for column in key if column.name in pieces)
     chosen, every_route = _within_reach(query, choose_unit(query, by))
@@ -78,7 +75,7 @@ def keyed_program(
         for position in chosen
     )
     return KeyedProgram(
-        name,
+        result.name,
         tuple(_key_part(described[column.name], column.nullable, query.dialect) for column in key),
         unit,
         query,
@@ -87,7 +84,7 @@ def keyed_program(
         placements,
         _reads(query, unwatched),
         reasons,
-        proven=proven,
+        proven=result.proven,
         is_bounded=is_bounded,
         due=due,
     )

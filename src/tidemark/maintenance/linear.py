@@ -16,6 +16,7 @@ from tidemark.maintenance.child import Child
 from tidemark.maintenance.key_types import collated, common_type, spelling_of_key
 from tidemark.maintenance.parts import Parts
 from tidemark.maintenance.program import Feed, KeyPart, LinearProgram, RowText, Visible, text
+from tidemark.maintenance.result import Result
 from tidemark.maintenance.shapes import (
     NotLinear,
     all_aggregates,
@@ -29,23 +30,15 @@ from tidemark.maintenance.support import Supports, needs_support
 from tidemark.model import Describe, OutputColumn, Table
 from tidemark.query.cut import is_hidden
 from tidemark.query.functions import LINEAR_AGGREGATES
-from tidemark.query.keys import KeyColumn
-from tidemark.query.relation import Aggregate, Block, Nested, Occurrence, Query, Scalar
+from tidemark.query.relation import Aggregate, Block, Nested, Occurrence, Scalar
 from tidemark.query.storable import as_it_is, is_never_whole_real
 from tidemark.query.subtypes import passes_json
 from tidemark.query.unique import equality
 
 
-def linear_program(
-    name: str,
-    query: Query,
-    key: tuple[KeyColumn, ...],
-    outputs: tuple[OutputColumn, ...],
-    describe: Describe,
-    supports: Supports | None = None,
-) -> LinearProgram:
-    """The program of a query, with the supports that it may count in. Raises `NotLinear` with the reason."""
-    block = grouped_by_rows(single_block(query), key)
+def linear_program(result: Result, describe: Describe, supports: Supports | None = None) -> LinearProgram:
+    """The program of a result, with the supports that it may count in. Raises `NotLinear` with the reason."""
+    block = grouped_by_rows(single_block(result.query), result.key)
     if any(nested.form == "in" for nested in block.nested):
         raise NotLinear("IN over a subquery changes rows of another source")
     if passes_json(block):
@@ -60,32 +53,24 @@ def linear_program(
             raise NotLinear(f"{aggregate.function}(DISTINCT …) needs the multiplicity of each value")
         if aggregate.function not in LINEAR_AGGREGATES:
             raise NotLinear(f"{aggregate.function} cannot be added up")
-    builder = Builder(name, block, key, outputs, describe, supports)
+    builder = Builder(result, block, describe, supports)
     if not block.items:
         return builder.figures()
     return builder.grouped() if block.is_aggregated else builder.universe()
 
 
 class Builder:
-    """Holds what both shapes need while the feeds are made."""
+    """Holds what both shapes need while the feeds are made of a block of the result's query."""
 
-    def __init__(
-        self,
-        name: str,
-        block: Block,
-        key: tuple[KeyColumn, ...],
-        outputs: tuple[OutputColumn, ...],
-        describe: Describe,
-        supports: Supports | None,
-    ) -> None:
-        self.name = name
+    def __init__(self, result: Result, block: Block, describe: Describe, supports: Supports | None = None) -> None:
+        self.name = result.name
         self.block = block
-        self.key = key
+        self.key = result.key
         self.dialect = block.dialect
-        self.described = {column.name: column for column in outputs}
+        self.described = result.described
         self.describe = describe
         self.supports = supports
-        self.key_types = {column.name: self.described[column.name].type for column in key}
+        self.key_types = {column.name: self.described[column.name].type for column in self.key}
         self.taken = {output.name.lower() for output in block.outputs}
 
     def key_parts(self, counted: Parts | None = None) -> tuple[KeyPart, ...]:

@@ -8,6 +8,7 @@ from tidemark.errors import Code, Refusal
 from tidemark.maintenance import keyed
 from tidemark.maintenance.keyed import keyed_program
 from tidemark.maintenance.program import KeyedProgram
+from tidemark.maintenance.result import Result
 from tidemark.maintenance.routes import routes_of
 from tidemark.query.keys import find_key
 
@@ -16,7 +17,7 @@ EACH = pytest.mark.parametrize("dialect", BOTH, ids=lambda dialect: dialect.name
 
 def program(query: str, dialect: Dialect, *key: str) -> KeyedProgram:
     block = block_of(query, dialect)
-    return keyed_program("d", block, find_key(block, key), describe(dialect, query), "it joins")
+    return keyed_program(Result("d", block, find_key(block, key), describe(dialect, query)), "it joins")
 
 
 def ways(made: KeyedProgram) -> list[tuple[str, list[str], list[str]]]:
@@ -179,7 +180,6 @@ def test_windows_and_limits_are_no_ways(dialect: Dialect) -> None:
         program(query, dialect, "id")
     assert caught.value.code is Code.GLOBAL
     block = block_of(query, dialect)
-    made = keyed_program(
-        "d", block, find_key(block, ("id",)), describe(dialect, query), "it reads a subquery", allow_global=True
-    )
+    result = Result("d", block, find_key(block, ("id",)), describe(dialect, query))
+    made = keyed_program(result, "it reads a subquery", allow_global=True)
     assert made.unit == () and all(way.everywhere for way in made.routes)

@@ -9,6 +9,7 @@ from tidemark.dialect import POSTGRESQL, SQLITE, Dialect
 from tidemark.maintenance.key_types import common_type
 from tidemark.maintenance.linear import linear_program
 from tidemark.maintenance.program import LinearProgram
+from tidemark.maintenance.result import Result
 from tidemark.maintenance.shapes import NotLinear
 from tidemark.model import OutputColumn
 from tidemark.query.keys import find_key
@@ -18,7 +19,9 @@ EACH = pytest.mark.parametrize("dialect", BOTH, ids=lambda dialect: dialect.name
 
 def program(query: str, dialect: Dialect, *key: str) -> LinearProgram:
     block = block_of(query, dialect)
-    return linear_program("d", block, find_key(block, key), describe(dialect, query), partial(describe, dialect))
+    return linear_program(
+        Result("d", block, find_key(block, key), describe(dialect, query)), partial(describe, dialect)
+    )
 
 
 def kinds(made: LinearProgram) -> list[str]:
@@ -171,7 +174,7 @@ def test_a_nullable_key_of_a_universe_is_not_added_up() -> None:
     block = block_of(query)
     key = find_key(block_of("SELECT author, count(*) AS n FROM posts p GROUP BY author"), ())
     with pytest.raises(NotLinear, match="author of its key can be NULL"):
-        linear_program("d", block, key, describe(SQLITE, query), partial(describe, SQLITE))
+        linear_program(Result("d", block, key, describe(SQLITE, query)), partial(describe, SQLITE))
 
 
 def test_values_of_another_type_than_the_key_are_not_added_up() -> None:
