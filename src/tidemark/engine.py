@@ -185,15 +185,16 @@ class Tidemark(Workshop):
         """
         if not (take_over or shadow or baseline):
             return self._compare_adopted(name)
-        before = self._compare_adopted(name)
+        before = self._compare_adopted(name) if baseline or not self._table_of(name) else None
         with self._open() as duty:
             ensure_ledger(duty, secrets.token_hex(8))
-            if baseline and before.standing != "baseline":
+            if before is not None and before.standing != "baseline":
                 table = self._catalog(duty).find(*reversed(self._table_of(name).split(".")))
                 script = self._first_scripts(duty, [name])[-1]
                 if table is not None:
                     named = {column: ahead_of(column, duty.session.dialect) for column in script.columns}
-                    record_baseline(duty, script, table, baseline_of(name), named)
+                    # What cannot be kept so is refused before anything stands.
+                    record_baseline(duty, script, table, baseline_of(name), named, partial(self._plan, duty))
             elif not baseline:
                 duty.write(lambda: set_shadow(duty.ledger, name, self._table_of(name) if shadow else ""))
         self.apply()

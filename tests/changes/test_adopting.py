@@ -1,11 +1,16 @@
 """What an operator is told of columns that other code keeps: before the query takes over, beside it, and afterwards."""
 
+import contextlib
 from dataclasses import replace
+
+import pytest
 
 from tests.changes.shop import SCHEMA, Shop
 from tidemark import Project, Tidemark
 from tidemark.cli.reports import status_text
 from tidemark.cli.reports_truth import adoption_text
+from tidemark.database.open import open_session
+from tidemark.errors import Code, Refusal
 
 QUERY = "SELECT t.thread_id, (SELECT count(*) FROM posts p WHERE p.thread_id = t.thread_id) AS n FROM totals t"
 
@@ -80,6 +85,44 @@ def test_it_names_the_index_that_helps_and_who_keeps_what_is_carried_on(engine_u
     assert "index that would help: CREATE INDEX" in shadow and "tidemark apply --create-indexes" in shadow
     carried = keeper.adopt("kept", baseline=True)
     assert (carried.freshness, carried.standing, carried.wrong) == ("tick", "baseline", 0)
+    assert "keeps them at ticks: what differs waits for one" in adoption_text(
+        replace(keeper.adopt("kept"), counts=(("n", 1),))
+    )
     told = adoption_text(carried)
     assert "at ticks, so that a worker has to run. Next: tidemark run" in told
     assert "with what they were ahead of it when they were taken over" in told
+
+
+def test_a_baseline_of_groups_is_kept_and_one_that_is_refused_changes_nothing(
+    engine_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a row is a group what it is ahead is added to that; what is refused leaves the adoption where it stood."""
+    shop = Shop(engine_url)
+    shop.run(*SCHEMA, "CREATE TABLE totals (thread_id integer PRIMARY KEY, n integer, m integer)")
+    shop.run("INSERT INTO totals VALUES (1, 7, NULL), (2, 1, 5), (3, 0, NULL)")
+    project = Project("shop")
+    project.derive(
+        "kept",
+        query="SELECT t.thread_id, count(p.id) AS n, max(p.id) AS m FROM totals t LEFT JOIN posts p "
+        "ON p.thread_id = t.thread_id GROUP BY t.thread_id",
+        columns_of="totals",
+    )
+    keeper = Tidemark(project, engine_url)
+    keeper.adopt("kept", shadow=True)
+
+    def refuse(duty: object) -> None:
+        raise Refusal(Code.UNSUPPORTED, "no", instead="yes")
+
+    with monkeypatch.context() as patch, pytest.raises(Refusal):
+        patch.setattr(keeper, "_plan", refuse)
+        keeper.adopt("kept", baseline=True)
+    assert keeper.adopt("kept").standing == "shadow" and keeper.plan().is_empty
+    assert keeper.adopt("kept", baseline=True).standing == "baseline"
+    assert keeper.verify()[0].clean and not keeper.verify()[0].notes
+    shop.run("INSERT INTO posts VALUES (5, 1, 1, 1, 1)", "DELETE FROM posts WHERE id = 3")
+    keeper.tick()
+    with contextlib.closing(open_session(engine_url)) as session:
+        # What was NULL there and is not in the query counts as nothing, and so the other way round.
+        assert session.all("SELECT * FROM totals ORDER BY 1") == [(1, 8, 3), (2, 0, 2), (3, 0, None)]
+    assert keeper.verify()[0].clean
+    assert keeper.adopt("kept", take_over=True).wrong == 0

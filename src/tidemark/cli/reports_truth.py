@@ -205,6 +205,9 @@ def _adopted_next(report: AdoptionReport) -> str:
         return f"{said} Next: tidemark adopt {name} looks again; --take-over or --baseline ends it"
     if report.kept:
         wrong = f"{report.derived} keeps them already, and something else wrote them. Next: tidemark repair"
+        if late:
+            says = "keeps them at ticks: what differs waits for one, or something else wrote it"
+            wrong = f"{report.derived} {says}. Next: tidemark verify"
         right = f"{report.derived} keeps them already. Next: tidemark verify"
         return f"{wrong if report.wrong else right} {name}"
     shadow = f"tidemark adopt {name} --shadow keeps the query's rows beside while others go on"

@@ -47,7 +47,8 @@ def over_baseline(declaration: Declaration, dialect: Dialect, key: Sequence[str]
     for name, bare in outputs:
         value: exp.Expression = bare.copy()
         if name not in key:
-            more = _ahead(name, dialect)
+            # Where a row is a group there is still one row of these beside it.
+            more = exp.Max(this=_ahead(name, dialect)) if tree.args.get("group") else _ahead(name, dialect)
             both = exp.Add(this=exp.Paren(this=value), expression=more)
             value = exp.Anonymous(this="coalesce", expressions=[both, bare.copy(), more.copy()])
         shown.append(exp.Alias(this=value, alias=exp.to_identifier(name, quoted=True)))

@@ -9,7 +9,7 @@ source is either in it or comes after it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -133,9 +133,16 @@ def record_comparison(ledger: Ledger, report: AdoptionReport) -> None:
         set_standing(ledger, report.derived, replace(standing, shadow=shadow))
 
 
-def record_baseline(duty: Duty, script: Script, table: Table, baseline: str, named: Mapping[str, str]) -> None:
+def record_baseline(
+    duty: Duty,
+    script: Script,
+    table: Table,
+    baseline: str,
+    named: Mapping[str, str],
+    also: Callable[[], object] = lambda: None,
+) -> None:
     """Write down by how much the columns of a table are ahead of the query, row by row, where they are at all. `named` are the
-    names of the columns in `baseline`, the table that is made.
+    names of the columns in `baseline`, the table that is made. `also` is called at the end of it, and may give it up.
 
     Raises `Refusal` (``columns-of``) where a value that differs is no number.
     """
@@ -179,6 +186,7 @@ def record_baseline(duty: Duty, script: Script, table: Table, baseline: str, nam
             f"INSERT INTO {quote(baseline)} ({listed}) SELECT {chosen} {joined} WHERE {' OR '.join(tests.values())}"
         )
         set_standing(duty.ledger, script.name, Standing("baseline", script.key))
+        also()
 
     duty.write(work)
 
