@@ -15,6 +15,7 @@ from typing import Any, Literal
 from tidemark.dialect import ascii_lower
 from tidemark.errors import Code, Refusal
 from tidemark.memory import Memory
+from tidemark.plain import UNSTORED
 from tidemark.processors import Processor
 
 Freshness = Literal["commit", "tick"]
@@ -92,7 +93,8 @@ class Table:
     `subscribed` that logical replication writes it, `below` that it is a partition of another table or inherits from one,
     `unlogged` that it or a partition of it is empty after a crash. `trigger_bodies` are the texts of triggers that are not ours.
     `echoes` tells that an update of a row may come back to it (SQLite), by actions of foreign keys, before its triggers are told
-    of it; `reenters` that any statement may write the table again, by such actions or by triggers, before it is over.
+    of it; `reenters` that any statement may write the table again, by such actions or by triggers, before it is over;
+    `rewritten` that a trigger of the user's may write a row before a statement writes that row.
     `rows` is an estimate, None when unknown. `definition` is the query of a view, whose result columns have the names of
     `columns`, None for anything else. `keeps` tells that it is the store or the public view of a derived table, as it is or as
     it will be; None for the user's tables. `stated` are the facts that the user stated about it, None where nothing was; no
@@ -114,6 +116,7 @@ class Table:
     trigger_bodies: tuple[str, ...] = ()
     echoes: bool = False
     reenters: bool = False
+    rewritten: bool = field(default=False, metadata=UNSTORED)
     rows: int | None = None
     definition: str | None = None
     keeps: Kept | None = None

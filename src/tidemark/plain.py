@@ -1,7 +1,7 @@
 """Frozen values as plain data, of which JSON is made.
 
-Owns: `as_data` and `hashable`. Promises: the first gives what ``dataclasses.asdict`` gives, in a fifth of the time: texts and
-numbers, which nobody can change, are not copied.
+Owns: `as_data`, `UNSTORED` and `hashable`. Promises: the first gives what ``dataclasses.asdict`` gives, in a fifth of the time:
+texts and numbers, which nobody can change, are not copied.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
 
+UNSTORED = {"stored": False}
+"""Of a field that is no part of the plain data: it is known anew wherever it is asked for."""
 _UNCHANGING = frozenset({str, int, float, bool, type(None)})
 
 
@@ -41,4 +43,6 @@ def hashable(value: Any) -> Any:
 
 @cache
 def _names(kind: type[Any]) -> tuple[str, ...] | None:
-    return tuple(one.name for one in fields(kind)) if is_dataclass(kind) else None
+    if not is_dataclass(kind):
+        return None
+    return tuple(one.name for one in fields(kind) if one.metadata.get("stored", True))

@@ -60,7 +60,7 @@ def stored_fields() -> dict[str, str]:
         name, hints = getattr(kind, "__name__", ""), get_type_hints(kind)
         for field in fields(kind):
             label = f"{name}.{field.name}"
-            if label not in found:
+            if label not in found and field.metadata.get("stored", True):
                 there = field.default is MISSING and field.default_factory is MISSING
                 found[label] = f"{_plain(hints[field.name])}{'' if there else ' or missing'}"
                 waiting.append(hints[field.name])

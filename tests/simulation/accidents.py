@@ -89,15 +89,19 @@ BOUND = "SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE oid = CAST({}
 
 def change_behind(keeper: Keeper, duty: Duty) -> bool:
     """Switch our triggers on a source of PostgreSQL off for a while, take a partition of it out, make one anew, or have a table
-    inherit from it; and write. See that all who read the source say so. False where that cannot be done."""
-    if keeper.url.startswith("sqlite"):
-        return False
+    inherit from it; on SQLite have a trigger write the rows of a source before statements do; and write. See that all who read
+    the source say so. False where that cannot be done."""
     rng, rows = random.Random(duty.at), keeper.rows()
     read = {row.name: {_last(label) for label, columns in row.script.watches if columns} for row in rows}
     known = sorted({duty.table} if duty.table else set().union(*read.values()))
     if not known:
         return False
     duty = replace(duty, table=rng.choice(known))
+    if keeper.url.startswith("sqlite"):
+        shown = {row.script.public for row in rows}
+        changed = quote(duty.table) not in shown and _write_early(keeper.url, duty, rng)
+        _all_say_so(keeper, rows, [one for one in rows if changed and duty.table in read[one.name]], duty)
+        return changed
     with contextlib.closing(Wire(keeper.url)) as wire:
         wire.exec(f"SET lock_timeout = {round(WAIT_SECONDS * 1000)}")
         leaves = sorted(str(name) for (name,) in wire.exec(LEAVES.format(POSTGRESQL.literal(quote(duty.table)))))
@@ -105,11 +109,52 @@ def change_behind(keeper: Keeper, duty: Duty) -> bool:
             changed = _part(wire, duty, rng.choice(leaves), rng)
         else:
             changed = _switch(wire, duty) if leaves or rng.random() < 0.5 else _inherit(keeper, wire, duty)
-    look = look_at_catalog(keeper.ledger(), rows)
-    for row in rows if changed else ():
-        if duty.table in read[row.name] and not look.gap(row):
-            raise Failure("dishonest", row.name, f"{duty.table} was changed behind its back, and nobody says so")
+    _all_say_so(keeper, rows, [one for one in rows if changed and duty.table in read[one.name]], duty)
     return changed
+
+
+def _all_say_so(keeper: Keeper, rows: Sequence[Installed], readers: Sequence[Installed], duty: Duty) -> None:
+    look = look_at_catalog(keeper.ledger(), rows)
+    for row in readers:
+        if not look.gap(row):
+            raise Failure("dishonest", row.name, f"{duty.table} was changed behind its back, and nobody says so")
+
+
+KEYED = """
+SELECT x.name, x.pk, x.pk OR x.hidden OR EXISTS (
+    SELECT 1 FROM pragma_index_list(:name) AS l JOIN pragma_index_xinfo(l.name) AS i
+    WHERE l."unique" AND ifnull(i.name, x.name) = x.name
+) FROM pragma_table_xinfo(:name) AS x WHERE NOT EXISTS (
+    SELECT 1 FROM sqlite_schema AS m JOIN pragma_foreign_key_list(m.name) AS f
+    WHERE lower(:name) IN (lower(m.name), lower(f."table"))
+) AND NOT EXISTS (SELECT 1 FROM sqlite_schema AS m WHERE m.type = 'index' AND m.tbl_name = :name AND m.sql LIKE '%UNIQUE%')
+"""
+
+
+def _write_early(url: str, duty: Duty, rng: random.Random) -> bool:
+    """A trigger that writes the row of which it is told that it is about to be written, in a column that is no key."""
+    connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, timeout=WAIT_SECONDS)
+    with contextlib.closing(connection):
+        columns = connection.execute(KEYED, {"name": duty.table}).fetchall()
+        key, free = [name for name, pk, _ in columns if pk], [name for name, _, taken in columns if not taken]
+        if not key or not free:
+            return False
+        column, other = quote(rng.choice(free)), quote(rng.choice(free))
+        own = " AND ".join(f"{quote(name)} IS OLD.{quote(name)}" for name in key)
+        # Where triggers may call themselves there is an end to it.
+        body = f"UPDATE {quote(duty.table)} SET {column} = OLD.{other} WHERE {own} AND {column} IS NOT OLD.{other}"
+        name = f"simulated {round(duty.at * 10_000)}"
+        text = f'CREATE TRIGGER "{name}" BEFORE {rng.choice(("UPDATE", "DELETE"))} ON {quote(duty.table)} BEGIN {body}; END'
+        try:
+            connection.execute(text)
+        except sqlite3.OperationalError:
+            return False
+        for statement in duty.sql:
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute(statement)
+        if connection.in_transaction:
+            connection.execute("COMMIT")
+    return True
 
 
 def _last(label: str) -> str:

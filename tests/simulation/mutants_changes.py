@@ -15,6 +15,7 @@ from tests.simulation import worlds
 from tests.simulation.compiled import SCRIPTS
 from tests.simulation.mutants import Met
 from tests.simulation.mutants_runtime import Mistake
+from tidemark.database import sqlite_catalog
 from tidemark.model import Table
 from tidemark.runtime.changes import detached
 from tidemark.runtime.objects import gaps, sources
@@ -40,6 +41,17 @@ def rebuilt_unseen(met: Met) -> AbstractContextManager[Any]:
         met["changed"] += 1
 
     return mock.patch.object(detached, "open_gap", open_gap)
+
+
+def early_unseen(met: Met) -> AbstractContextManager[Any]:
+    """Where triggers of the user's stand is nothing that matters."""
+    original = sqlite_catalog.come_first
+
+    def come_first(*about: Any) -> frozenset[str]:
+        met["changed"] += bool(original(*about))
+        return frozenset()
+
+    return mock.patch.object(sqlite_catalog, "come_first", come_first)
 
 
 def by_its_own_name(met: Met) -> AbstractContextManager[Any]:
@@ -75,6 +87,7 @@ CHANGES: tuple[Mistake, ...] = (
     Mistake("postgres", "lost trigger unseen", lost_unseen, COUNTED, suffers="lose"),
     Mistake("postgres", "writes through a parent", by_its_own_name, COUNTED),
     Mistake("sqlite", "rebuilt source unseen", rebuilt_unseen, COUNTED),
+    Mistake("sqlite", "trigger that writes early unseen", early_unseen, COUNTED, suffers="behind"),
     Mistake("postgres", "child for a while unseen", partial(compared_without, "past "), COUNTED, suffers="behind"),
     Mistake("postgres", "switched trigger unseen", partial(compared_without, "trigger "), COUNTED, suffers="behind"),
     Mistake(

@@ -116,6 +116,34 @@ AGAIN = replace(
     ),
     derived=(Derived("kept", LEAST, ("author",), "commit", "group"),),
 )
+# The row is written by a trigger before the statement that fired it writes it.
+EARLY = replace(
+    _case(
+        "sqlite",
+        "a trigger writes the row before it is written",
+        "SELECT author, count(*) AS n, max(score) AS m FROM posts GROUP BY author",
+        ("author",),
+        _alone(1, "UPDATE posts SET author = 1 WHERE id = 3"),
+        _alone(2, "DELETE FROM posts WHERE id = 2"),
+    ),
+    setup=(
+        "CREATE TABLE users (id integer PRIMARY KEY, region text)",
+        "CREATE TABLE posts (id integer PRIMARY KEY, author integer, score integer)",
+        "CREATE TRIGGER touches BEFORE UPDATE ON posts BEGIN "
+        "UPDATE posts SET author = 2, score = 1 WHERE id = OLD.id AND author = 3; END",
+        "CREATE TRIGGER goes BEFORE DELETE ON posts BEGIN "
+        "UPDATE posts SET author = 1 WHERE id = OLD.id AND author = 2; END",
+    ),
+    derived=(
+        Derived(
+            "kept",
+            "SELECT author, count(*) AS n, max(score) AS m FROM posts GROUP BY author",
+            ("author",),
+            "commit",
+            "group",
+        ),
+    ),
+)
 # The row that refers to itself is written twice, and the second time is told first.
 ITSELF = replace(
     _case(
@@ -314,6 +342,13 @@ COMMIT: tuple[Mutant, ...] = (
         ("copy", "group"),
         texts("trigger", "__update_", r";\n  (UPDATE|DELETE FROM) [^;]*UNION ALL SELECT NEW\.[^;]*NOT EXISTS[^;]*", ""),
         ITSELF,
+    ),
+    Mutant(
+        "sqlite",
+        "rows as they were last",
+        ("copy", "group"),
+        texts("trigger", "__seen_", r"WHEN .*BEGIN", "WHEN 0\nBEGIN"),
+        EARLY,
     ),
     Mutant(
         "sqlite",

@@ -236,10 +236,16 @@ def accidents(rng: random.Random, world: World, statements: Statements, until: f
 
 
 def behind(seed: str, world: World, until: float) -> tuple[Duty, ...]:
-    """A source that is changed behind everybody's back when all is over, by a generator of its own: cases stay what they were."""
+    """A source that is changed behind everybody's back, by a generator of its own: cases stay what they were. On PostgreSQL it is
+    not the same afterwards, so that this comes when all is over."""
     own = random.Random(f"{seed}/behind")
-    if world.engine != "postgres" or own.random() < 0.4:
+    if own.random() < (0.4 if world.engine == "postgres" else 0.7):
         return ()
+    if world.engine == "sqlite":
+        drawn = [SqliteStatements(own, world).draw() for _ in range(own.randint(1, 4))]
+        texts = tuple(sql for kind, sql in drawn if kind != "copy")
+        at = round(own.uniform(0, until), 4)
+        return (Duty(at, "behind", table=own.choice(world.relations).name, sql=texts),)
     parted = [table for table in world.relations if table.leaves] or world.relations
     drawn = [PostgresStatements(own, world).draw() for _ in range(own.randint(1, 4))]
     texts = tuple(sql for kind, sql in drawn if kind not in ("copy", "schema-change", "forge"))

@@ -203,9 +203,9 @@ class Session(Protocol):
         ...
 
     def mark(self, pieces: Sequence[Piece]) -> str:
-        """The statement that puts their fingerprints onto objects, or an empty text when the objects' own texts carry them.
-
-        The statement fails when there is no such object.
+        """The statements that complete objects which were just made; an empty text where there are none. On PostgreSQL one puts
+        their fingerprints onto them, and fails when there is no such object. SQLite runs the newest trigger of a table first:
+        there triggers of the user's that have to run before ours are made anew, with the text that they have.
         """
         ...
 

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from tidemark.contract.script import Piece
 from tidemark.database.session import Conflict, Mode, Parameters, Strain
-from tidemark.database.sqlite_catalog import read_catalog, read_installed
+from tidemark.database.sqlite_catalog import read_catalog, read_early, read_installed
 from tidemark.database.sqlite_errors import primary_code, translate, translate_query
 from tidemark.database.sqlite_file import identify, sync
 from tidemark.database.sqlite_inputs import Recording
@@ -357,8 +357,9 @@ class SqliteSession:
             return read_installed(self._raw, names)
 
     def mark(self, pieces: Sequence[Piece]) -> str:
-        """Empty: SQLite keeps the text of every object."""
-        return ""
+        """The statements that make triggers of the user's anew which may write a row before a statement does. Fingerprints need
+        none: SQLite keeps the text of every object."""
+        return ";\n".join(read_early(self._raw, {piece.on for piece in pieces if piece.capture and piece.on}))
 
     def now(self) -> str:
         """The clock as RFC 3339 text in UTC with milliseconds."""

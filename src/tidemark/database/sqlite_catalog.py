@@ -10,11 +10,12 @@ import hashlib
 import re
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tidemark.contract.script import canonical_create
+from tidemark.database.sqlite_reach import REFERENCES, come_first, read_trigger, read_ways
 from tidemark.database.sqlite_text import default_expression, known_collation, read_columns, read_index, read_view
 from tidemark.dialect import SQLITE
 from tidemark.model import EXPRESSION, Catalog, Column, Index, Table, Unique
@@ -37,15 +38,6 @@ FROM main.sqlite_schema AS m JOIN pragma_index_list(m.name, 'main') AS l
 WHERE m.type = 'table' AND lower(substr(m.sql, 1, 14)) <> 'create virtual' AND x.key
 ORDER BY m.rowid, l.seq, x.seqno
 """
-_REFERENCES = """
-SELECT lower(f."table"), lower(m.name), f.on_update NOT IN ('NO ACTION', 'RESTRICT')
-FROM main.sqlite_schema AS m JOIN pragma_foreign_key_list(m.name, 'main') AS f
-WHERE m.type = 'table' AND (f.on_update NOT IN ('NO ACTION', 'RESTRICT') OR f.on_delete NOT IN ('NO ACTION', 'RESTRICT'))
-"""
-
-
-# The row stays as it was written, and triggers that are still to come do not.
-_ENDS = re.compile(r"\braise\s*\(\s*ignore\b", re.IGNORECASE)
 
 
 class Reader(Protocol):
@@ -86,7 +78,13 @@ def read_installed(reader: Reader, names: Collection[str] | None) -> dict[str, s
         on = ", ".join(sorted({SQLITE.literal(row[-1]) for row in users}))
         known = f"{wanted} OR (type = 'trigger' AND tbl_name COLLATE NOCASE IN ({on}))"
         rows = reader.all(f"SELECT {what} FROM main.sqlite_schema WHERE {known} ORDER BY rowid")
-    late = _come_first(rows, users) if users else frozenset[str]()
+    late = frozenset[str]()
+    if users:
+        bodies: dict[str, list[str]] = defaultdict(list)
+        for _, _, sql, on in users:
+            bodies[on.lower()].append(sql)
+        standing = [(name, sql, on, is_ours(kind, name, sql)) for kind, name, sql, on in rows if kind == "trigger"]
+        late = come_first(read_ways(reader.all(REFERENCES), bodies), standing)
     return {
         name: "outdated"
         if name in late
@@ -98,73 +96,22 @@ def read_installed(reader: Reader, names: Collection[str] | None) -> dict[str, s
     }
 
 
-def _come_first(rows: list[tuple[Any, ...]], users: list[tuple[Any, ...]]) -> frozenset[str]:
-    """Triggers of ours before which one of the user's comes that may write the same table again, or let none come after it.
-
-    SQLite runs the newest trigger of a table first. What one of the user's writes AFTER a row was written has to be told after
-    that row was, because the row that ours are shown is then no longer what stands there.
-    """
-    tables = {on.lower() for *_, on in users}
-    named = {name: _names_in(sql, tables) for _, name, sql, _ in users}
-    writes = {
-        table: set[str]().union(*(named[name] for _, name, _, on in users if on.lower() == table)) for table in tables
-    }
-    found, ours = set[str](), defaultdict[str, list[str]](list)
-    for kind, name, sql, on in rows:
-        if kind == "trigger" and is_ours(kind, name, sql):
-            ours[on.lower()].append(name)
-        elif (
-            kind == "trigger"
-            and re.search(r"\bafter\b", sql, re.IGNORECASE)
-            and (_ENDS.search(sql) or on.lower() in _reach(named[name], writes))
-        ):
-            found.update(ours[on.lower()])
-    return frozenset(found)
-
-
-def _names_in(sql: str, tables: Collection[str]) -> frozenset[str]:
-    """Which tables the body of a trigger names."""
-    body = re.split(r"\bbegin\b", sql.lower(), maxsplit=1)[-1]
-    return frozenset(table for table in tables if re.search(rf"(?<!\w){re.escape(table)}(?!\w)", body))
-
-
-def _reach(tables: Collection[str], writes: Mapping[str, Collection[str]]) -> set[str]:
-    """Tables, and those that triggers on them write, and so on."""
-    reached, more = set[str](), set(tables)
-    while more:
-        reached |= more
-        more = {other for table in more for other in writes[table]} - reached
-    return reached
-
-
-@dataclass
-class _Ways:
-    """What a statement writes besides its own rows, by table in lower case: by foreign keys that act on an update, and by
-    triggers and foreign keys of any kind."""
-
-    updated: dict[str, set[str]]
-    writes: dict[str, set[str]]
-
-    def echoing(self) -> frozenset[str]:
-        """Tables whose rows an update may write twice: foreign keys act, and so do triggers on the tables where they do,
-        before any AFTER trigger on the row that was updated."""
-        return frozenset(table for table, some in self.updated.items() if table in _reach(some, self.writes))
-
-    def reentered(self) -> frozenset[str]:
-        """Tables that a statement on them may write again before it is over."""
-        return frozenset(table for table in list(self.writes) if table in _reach(self.writes[table], self.writes))
-
-
-def _read_ways(references: Iterable[tuple[Any, ...]], bodies: Mapping[str, Sequence[str]]) -> _Ways:
-    found = _Ways(defaultdict(set), defaultdict(set))
-    for parent, child, on_update in references:
-        found.writes[parent].add(child)
-        if on_update:
-            found.updated[parent].add(child)
-    named = {*found.writes, *bodies}
-    for table, texts in bodies.items():
-        found.writes[table].update(*(_names_in(sql, named) for sql in texts))
-    return found
+def read_early(reader: Reader, tables: Collection[str]) -> tuple[str, ...]:
+    """The statements that make the user's BEFORE triggers anew, in their order, of those tables where one of them may write the
+    row that it runs before."""
+    schema = reader.all(
+        "SELECT type, name, tbl_name, sql FROM main.sqlite_schema WHERE type = 'trigger' ORDER BY rowid"
+    )
+    users = [(name, on.lower(), sql) for kind, name, on, sql in schema if not is_ours(kind, name, sql)]
+    wanted = {table.lower() for table in tables} & {on for _, on, _ in users}
+    if not wanted:
+        return ()
+    bodies: dict[str, list[str]] = defaultdict(list)
+    for _, on, sql in users:
+        bodies[on].append(sql)
+    wanted &= read_ways(reader.all(REFERENCES), bodies).rewritten()
+    early = [(name, sql) for name, on, sql in users if on in wanted and read_trigger(sql).timing == "before"]
+    return tuple(text for name, sql in early for text in (f"DROP TRIGGER {SQLITE.quote(name)}", sql))
 
 
 def read_catalog(reader: Reader) -> Catalog:
@@ -175,8 +122,8 @@ def read_catalog(reader: Reader) -> Catalog:
     for kind, name, on, sql in schema:
         if kind == "trigger" and not is_ours(kind, name, sql):
             bodies[on.lower()].append(sql)
-    ways = _read_ways(reader.all(_REFERENCES), bodies)
-    echoing, reentered = ways.echoing(), ways.reentered()
+    ways = read_ways(reader.all(REFERENCES), bodies)
+    echoing, reentered, rewritten = ways.echoing(), ways.reentered(), ways.rewritten()
     columns: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
     for owner, *facts in reader.all(_COLUMNS):
         columns[owner].append(tuple(facts))
@@ -218,6 +165,7 @@ def read_catalog(reader: Reader) -> Catalog:
             trigger_bodies=tuple(bodies[name.lower()]),
             echoes=name.lower() in echoing,
             reenters=name.lower() in reentered,
+            rewritten=name.lower() in rewritten,
             rows=estimates.get(name.lower()),
         )
     return Catalog(tables, search_path=("",), version=sqlite3.sqlite_version_info)

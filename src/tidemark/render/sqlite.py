@@ -10,7 +10,7 @@ from tidemark.contract.script import Piece, mark
 from tidemark.maintenance.program import Feed, LinearProgram
 from tidemark.model import Table
 from tidemark.names import Names
-from tidemark.render import sqlite_rows, sqlite_stash
+from tidemark.render import sqlite_identity, sqlite_rows, sqlite_stash
 from tidemark.render.statements import Store
 
 
@@ -112,7 +112,7 @@ def capture(store: Store, program: LinearProgram, table: Table, feeds: tuple[Fee
     move = [statement for feed in feeds for statement in sqlite_rows.moving(store, program, feed)]
     names, dialect = store.names, store.dialect
     if table.echoes:
-        same = sqlite_stash.same_row(table, "t", "NEW", dialect, old=True)
+        same = sqlite_identity.same_row(table, "t", "NEW", dialect, old=True)
         move += [one for feed in feeds for one in sqlite_rows.overtaken(store, program, feed, same)]
 
     def take_back(victims: str) -> list[str]:

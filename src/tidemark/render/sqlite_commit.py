@@ -15,7 +15,7 @@ from tidemark.contract.script import Piece
 from tidemark.dialect import Dialect
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.model import Table
-from tidemark.render import sqlite, sqlite_rows, sqlite_stash
+from tidemark.render import sqlite, sqlite_identity, sqlite_rows, sqlite_stash
 from tidemark.render.affected import reached
 from tidemark.render.images import image, image_definition
 from tidemark.render.restriction import ROW, restricted
@@ -58,8 +58,8 @@ def _table(store: Store, kind: str, columns: list[str], *about: str) -> Piece:
 
 def _flight(store: Store, program: KeyedProgram, table: Table) -> Piece:
     columns = [
-        sqlite_stash.definition(table, name, store.dialect, own)
-        for own, name in zip(sqlite_stash.stand_ins(table), sqlite_stash.identity(table), strict=True)
+        sqlite_identity.definition(table, name, store.dialect, own)
+        for own, name in zip(sqlite_identity.stand_ins(table), sqlite_identity.identity(table), strict=True)
     ]
     columns += [image_definition(store.dialect, table, name) for name in program.reads[table.label]]
     return _table(store, "flight", columns, table.name)
@@ -112,18 +112,18 @@ def _capture(store: Store, program: KeyedProgram, table: Table) -> list[Piece]:
 
 
 def _identity(table: Table, dialect: Dialect, row: str) -> list[str]:
-    return [f"{row}.{dialect.quote(name)}" for name in sqlite_stash.identity(table)]
+    return [f"{row}.{dialect.quote(name)}" for name in sqlite_identity.identity(table)]
 
 
 def _is_of(table: Table, dialect: Dialect, row: str) -> str:
     """True for an image in flight that is of a row."""
-    pairs = zip(sqlite_stash.stand_ins(table), _identity(table, dialect, row), strict=True)
+    pairs = zip(sqlite_identity.stand_ins(table), _identity(table, dialect, row), strict=True)
     return " AND ".join(f"{own} IS {value}" for own, value in pairs)
 
 
 def _fly(store: Store, table: Table, reads: tuple[str, ...], row: str, same: str = "") -> str:
     """Put a row's image in flight, under the identity of the row `same`."""
-    columns = [*sqlite_stash.stand_ins(table)]
+    columns = [*sqlite_identity.stand_ins(table)]
     columns += [store.dialect.quote(image(name)) for name in reads]
     values = [*_identity(table, store.dialect, same or row), *(f"{row}.{store.dialect.quote(name)}" for name in reads)]
     return f"INSERT INTO {store.names.own('flight', table.name)} ({', '.join(columns)}) SELECT {', '.join(values)}"

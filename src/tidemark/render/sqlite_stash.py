@@ -12,56 +12,34 @@ again before it is over, an update drops none, since what is still there may be 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 from tidemark.contract.script import Piece
 from tidemark.dialect import Dialect
-from tidemark.errors import Code, Refusal
 from tidemark.model import Table
 from tidemark.names import Names
 from tidemark.query.terms import Probe, Term, probes
 from tidemark.render import sqlite_rows
+from tidemark.render.sqlite_identity import (
+    definition,
+    differs,
+    goes_by_hidden_rowid,
+    identity,
+    is_at,
+    plain_rowid,
+    prefix,
+    same_row,
+    stand_ins,
+)
+from tidemark.render.sqlite_seen import seen_pieces
 from tidemark.render.statements import qualified
 
 OWN = 100
 PLACE = -1
 """In the stash, `OWN` and more stands for a row that is there only because it is being updated, `PLACE` for one whose identity
 that one is about to take."""
-
-
-def identity(table: Table) -> tuple[str, ...]:
-    """Columns that identify a row of the source for as long as it stays.
-
-    A unique key without NULLs, the primary one first. VACUUM may give other rowids to a table without ``INTEGER PRIMARY KEY``,
-    so a rowid serves only where nothing else does.
-    """
-    rowid = "" if table.without_rowid else _rowid(table)
-    if not table.without_rowid and any(column.rowid_alias for column in table.columns):
-        return (rowid,)
-    for unique in sorted(table.uniques, key=lambda one: not one.primary):
-        columns = [table.column(term) for term in unique.terms if term is not None]
-        if (
-            unique.where is None
-            and len(columns) == len(unique.terms)
-            and all(c is not None and c.not_null for c in columns)
-        ):
-            return tuple(term for term in unique.terms if term is not None)
-    return (rowid,)
-
-
-def stand_ins(table: Table) -> tuple[str, ...]:
-    """The names of the identity's columns in a table of ours, where columns of the source may stand beside them: ``i0`` …"""
-    return tuple(f"{_prefix(table)}{number}" for number in range(len(identity(table))))
-
-
-def _prefix(table: Table) -> str:
-    prefix = "i"
-    while any(re.fullmatch(rf"{prefix}(\d+|_moves)", column.name.lower()) for column in table.columns):
-        prefix += "i"
-    return prefix
 
 
 def stash_pieces(
@@ -77,7 +55,8 @@ def stash_pieces(
     `take_back` gives the statements that undo rows given as ``FROM … AS v WHERE …``, `give` those that do OLD where a condition
     holds.
     """
-    return _Stash(names, dialect, table, reads, take_back, give).pieces()
+    stash = _Stash(names, dialect, table, reads, take_back, give).pieces()
+    return [*stash, *seen_pieces(names, dialect, table, reads, take_back, give)] if table.rewritten else stash
 
 
 @dataclass(frozen=True)
@@ -103,7 +82,7 @@ class _Stash:
     def away(self) -> str:
         """The column that counts the updates of a row that are under way, so that it may not be there for a while; from `OWN` on
         where nothing else than such an update brought the row here, and NULL where there is none."""
-        return f"{_prefix(self.table)}_moves"
+        return f"{prefix(self.table)}_moves"
 
     @property
     def is_nested(self) -> bool:
@@ -113,7 +92,7 @@ class _Stash:
     @property
     def knows_moved(self) -> bool:
         """Whether a row that was given another key is told from what it was: a rowid that no column shows stays as it is."""
-        return self.is_nested and not _goes_by_hidden_rowid(self.table)
+        return self.is_nested and not goes_by_hidden_rowid(self.table)
 
     @property
     def _columns(self) -> list[tuple[str, str]]:
@@ -184,7 +163,12 @@ class _Stash:
         """BEFORE: put the rows that collide into the stash, and what an earlier statement has left out of it."""
         table, keys = self.table, probes(self.table, self.dialect)
         others = f" AND NOT ({same_row(table, 'r', 'OLD', self.dialect, old=True)})" if event == "update" else ""
-        collide = f"FROM {qualified(table, self.dialect)} AS r WHERE ({_collides(keys, table)}){others}"
+        tests = _collides(keys, table)
+        if event == "update" and table.rewritten:
+            # The row itself may have another key by now, and what is not assigned is what stands there.
+            others = f" AND NOT ({is_at(table, 'r', 'OLD', self.dialect)})"
+            tests = f"{tests} OR {self._may_collide(keys)}"
+        collide = f"FROM {qualified(table, self.dialect)} AS r WHERE ({tests}){others}"
         when = f"EXISTS (SELECT 1 {collide})"
         if event == "update" and self.is_nested:
             body, when = self._put_within(collide, keys), f"({when} OR {self.holds_some})"
@@ -193,10 +177,28 @@ class _Stash:
         if event == "update":
             # A row whose unique keys stay as they were collides with nothing, and most updates are of that kind.
             when = f"({self.moves}) AND {when}"
+        if event == "update" and table.rewritten:
+            # One that is gone is not updated any more, and nobody is told.
+            there = f"FROM {qualified(table, self.dialect)} AS t WHERE {is_at(table, 't', 'OLD', self.dialect)}"
+            when = f"{when} AND EXISTS (SELECT 1 {there})"
         if table.pruned:
             # A row that is pruned is no victim, so whatever an earlier statement left goes before the next one looks.
             body[0], when = f"DELETE FROM {self.name}", f"{when} OR {self.holds_some}"
         return self._trigger(f"stash_{event}", when, body, "BEFORE")
+
+    def _may_collide(self, keys: tuple[Probe, ...]) -> str:
+        """True for rows that may collide with a row of which a trigger has just written a column that keys are made of: each of
+        the columns may be as NEW has it, or as it stands there."""
+        names = sorted({name for probe in keys for term in probe.terms for _, name in term.stored.columns})
+        names += sorted({name for probe in keys if probe.stored_where for _, name in probe.stored_where.columns})
+        written = " OR ".join(differs("w", "OLD", self.table, dict.fromkeys(names), self.dialect)) or "0"
+        found = []
+        for probe in keys:
+            single = [term for term in probe.terms if len(term.coming.columns) == 1]
+            tests = [f"({_compare(term)} OR {_compare(term, 'w')})" for term in single]
+            found.append(f"({' AND '.join(tests) or '1'})")
+        there = f"FROM {qualified(self.table, self.dialect)} AS w WHERE {is_at(self.table, 'w', 'OLD', self.dialect)}"
+        return f"EXISTS (SELECT 1 {there} AND ({written}) AND ({' OR '.join(found) or '0'}))"
 
     def _put(self, collide: str, place: str = "") -> str:
         """The statement that puts the rows that collide into the stash, with `place` for `away` where there is that column."""
@@ -296,7 +298,7 @@ class _Stash:
 def _left(table: Table, reads: tuple[str, ...], stash: str, dialect: Dialect) -> str:
     """True for a stashed row that DO UPDATE has left in its place, where only its rowid says which one it is: that may be another
     after VACUUM, so it cannot wait. Where rows are carried to this table, one that has just been replaced may look the same."""
-    if not _goes_by_hidden_rowid(table):
+    if not goes_by_hidden_rowid(table):
         return ""
     same = " AND ".join(f"{stash}.{dialect.quote(name)} IS OLD.{dialect.quote(name)}" for name in reads) or "1"
     # Where writers choose themselves what LIKE tells apart, SQLite lets no trigger call it that is not trusted.
@@ -309,27 +311,9 @@ def _left(table: Table, reads: tuple[str, ...], stash: str, dialect: Dialect) ->
     )
 
 
-def definition(table: Table, name: str, dialect: Dialect, stored: str = "") -> str:
-    """A column of a source for a table of ours, under the name `stored` if one is given."""
-    column = table.column(name)
-    type_ = column.type if column else ""
-    collation = f" COLLATE {dialect.quote(column.collation)}" if column and column.collation else ""
-    return f"{stored or dialect.quote(name)} {type_}{collation}".rstrip()
-
-
-def same_row(table: Table, left: str, right: str, dialect: Dialect, *, old: bool = False, new: bool = False) -> str:
-    """True when both are the same row. The stash calls its identity ``i0`` …; OLD, NEW and scans use the real names."""
-    tests = []
-    for own, name in zip(stand_ins(table), identity(table), strict=True):
-        one = f"{left}.{own}" if new else f"{left}.{dialect.quote(name)}"
-        other = f"{right}.{dialect.quote(name)}" if old or new else f"{right}.{own}"
-        tests.append(f"{one} IS {other}")
-    return " AND ".join(tests)
-
-
 def _collides(keys: tuple[Probe, ...], table: Table) -> str:
     """True for stored rows ``r`` that share a unique key, or the rowid, with NEW."""
-    found = [f"(r.{rowid} = NEW.{rowid})" for rowid in _plain_rowid(table)]
+    found = [f"(r.{rowid} = NEW.{rowid})" for rowid in plain_rowid(table)]
     for probe in keys:
         tests = [f"{_compare(term)}" for term in probe.terms]
         if probe.stored_where is not None and probe.coming_where is not None:
@@ -352,37 +336,13 @@ def _moves(keys: tuple[Probe, ...], table: Table, dialect: Dialect) -> str:
     scalars = [term.coming for probe in keys for term in probe.terms]
     scalars += [probe.coming_where for probe in keys if probe.coming_where is not None]
     names = sorted({name for scalar in scalars for _, name in scalar.columns})
-    tests = [f"OLD.{rowid} IS NOT NEW.{rowid}" for rowid in _plain_rowid(table)]
+    tests = [f"OLD.{rowid} IS NOT NEW.{rowid}" for rowid in plain_rowid(table)]
     for quoted in map(dialect.quote, names):
         # An index over an expression can tell 1 from 1.0.
         tests.append(f"OLD.{quoted} IS NOT NEW.{quoted} COLLATE BINARY OR typeof(OLD.{quoted}) <> typeof(NEW.{quoted})")
     return " OR ".join(tests) or "0"
 
 
-def _goes_by_hidden_rowid(table: Table) -> bool:
-    return bool(_plain_rowid(table)) and not any(table.column(name) for name in identity(table))
-
-
-def _plain_rowid(table: Table) -> tuple[str, ...]:
-    """The name of the rowid where it is a key that no column shows."""
-    if table.without_rowid or any(column.rowid_alias for column in table.columns):
-        return ()
-    return (_rowid(table),)
-
-
-def _rowid(table: Table) -> str:
-    """A name for the number of a row. Raises `Refusal` where columns have all of them."""
-    taken = {column.name.lower() for column in table.columns}
-    found = next((name for name in ("rowid", "_rowid_", "oid") if name not in taken), "")
-    if not found:
-        raise Refusal(
-            Code.SOURCE_KIND,
-            f"{table.label} has columns called rowid, _rowid_ and oid: no name is left for what tells its rows apart.",
-            instead="another name for one of them",
-        )
-    return found
-
-
-def _compare(term: Term) -> str:
+def _compare(term: Term, coming: str = "NEW") -> str:
     collation = f' COLLATE "{term.collation}"' if term.collation and term.collation != "BINARY" else ""
-    return f"({term.stored.at_row('r')}) = ({term.coming.at_row('NEW')}){collation}"
+    return f"({term.stored.at_row('r')}) = ({term.coming.at_row(coming)}){collation}"

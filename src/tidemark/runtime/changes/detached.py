@@ -15,7 +15,7 @@ from tidemark.dialect import unquote
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.objects.gaps import open_gap
-from tidemark.runtime.objects.pieces import mirror_pieces
+from tidemark.runtime.objects.pieces import marks, mirror_pieces
 from tidemark.runtime.objects.sources import Change, find_changes
 
 
@@ -56,6 +56,8 @@ def reattach(duty: Duty, triggers: Sequence[Detached], written: Collection[str] 
         is_there = on in columns or on.startswith(ledger.session.dialect.ours_prefix) or on in shown
         if trigger.name not in stays and is_there:
             ledger.session.script(trigger.create)
+    here = [Piece("trigger", one.name, one.create, "", on=one.table, capture=True) for one in triggers]
+    ledger.session.script(*marks(ledger.session, here))
     gaps = {
         row.name: _gap(row, changes.get((row.name, row.generation)), written) for row in rows if row.state == "live"
     }

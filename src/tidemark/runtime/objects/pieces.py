@@ -105,7 +105,7 @@ def creation(session: Session, pieces: Sequence[Piece], anew: Collection[str] = 
 
 
 def marks(session: Session, pieces: Iterable[Piece]) -> list[str]:
-    """The statement that puts their fingerprints on pieces that are there, if there has to be one."""
+    """The statements that complete pieces that are there, if there have to be any."""
     mark = session.mark([piece for piece in pieces if piece.kind != "step"])
     return [mark] if mark else []
 
