@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tidemark.contract.script import Piece
 from tidemark.dialect import Dialect
 from tidemark.model import Table
 from tidemark.names import Names
 from tidemark.render import sqlite_rows
 from tidemark.render.sqlite_identity import definition, differs, is_at, places, prefix
 from tidemark.render.statements import qualified
-from tidemark.script import Piece
 
 
 def seen_pieces(
