@@ -36,98 +36,100 @@ def literal(text: str) -> str:
 
 @dataclass(frozen=True)
 class Language:
-    """What a query may say on an engine, and what it means there.
-
-    `rows_are_values`: the name of an item of FROM is its whole row, and a value may have fields. `columns_are_renamed`: an alias
-    of an item of FROM may name its columns. `calls_name_columns`: a column without a name is called like the function that
-    computes it. `takes_bare_columns`: a column that is neither grouped nor aggregated may stand beside max or min, and is that of
-    the row which has it. `recursion_is_said`: only WITH RECURSIVE lets a query name itself. `refuses_several_rows`: a scalar
-    subquery that finds several rows is an error. `orders_aggregates`: every version of the engine knows an order inside of an
-    aggregate. `blind_collation` is the engine's own collation that does not see blanks at the end of a text, or empty.
-    `names_of_trigger_rows` are the aliases under which the rows of a trigger hide those of the query around a subquery.
-    `connections_differ`: what a function or an operator means is up to the connection, which may have its own.
-    `seal_of_outer_joins` ends a subquery with a RIGHT or FULL JOIN, so that no condition around it comes inside, where some
-    version of the engine then loses rows (SQLite 3.40, of what is compared by IS); empty where none does.
-    """
+    """What a query may say on an engine, and what it means there."""
 
     rows_are_values: bool
+    """The name of an item of FROM is its whole row, and a value may have fields."""
     columns_are_renamed: bool
+    """An alias of an item of FROM may name its columns."""
     calls_name_columns: bool
+    """A column without a name is called like the function that computes it."""
     takes_bare_columns: bool
+    """A column that is neither grouped nor aggregated may stand beside max or min, and is that of the row which has it."""
     recursion_is_said: bool
+    """Only WITH RECURSIVE lets a query name itself."""
     refuses_several_rows: bool
+    """A scalar subquery that finds several rows is an error."""
     orders_aggregates: bool
+    """Every version of the engine knows an order inside of an aggregate."""
     blind_collation: str
+    """The engine's own collation that does not see blanks at the end of a text, or empty."""
     names_of_trigger_rows: tuple[str, ...]
+    """Aliases under which the rows of a trigger hide those of the query around a subquery."""
     connections_differ: bool
+    """What a function or an operator means is up to the connection, which may have its own."""
     seal_of_outer_joins: str
+    """Ends a subquery with a RIGHT or FULL JOIN, so that no condition around it comes inside, where some version of the engine
+    then loses rows (SQLite 3.40, of what is compared by IS); empty where none does."""
 
 
 @dataclass(frozen=True)
 class Planner:
-    """How an engine finds rows, as far as its plans show.
-
-    `keeps_order`: items that CROSS JOIN joins are gone through in the order in which they stand. `joins_by_hash`: two items may
-    be joined as wholes, without a look-up for each row. `joins_exists`: EXISTS may be joined like any item, from either side, on
-    every version. `finds_nulls`: an index serves a comparison to which NULLs are equal. `needs_vacuum`: an index that holds all
-    that is read serves for rows alone that a vacuum has seen. `aside` is a sign before a value that sets the index over it aside,
-    or empty.
-    """
+    """How an engine finds rows, as far as its plans show."""
 
     keeps_order: bool
+    """Items that CROSS JOIN joins are gone through in the order in which they stand."""
     joins_by_hash: bool
+    """Two items may be joined as wholes, without a look-up for each row."""
     joins_exists: bool
+    """EXISTS may be joined like any item, from either side, on every version."""
     finds_nulls: bool
+    """An index serves a comparison to which NULLs are equal."""
     needs_vacuum: bool
+    """An index that holds all that is read serves for rows alone that a vacuum has seen."""
     aside: str
+    """A sign before a value that sets the index over it aside, or empty."""
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """Facts about one engine.
-
-    `name` is also sqlglot's name of the dialect. `null_safe_equal` and `null_safe_differs` are infix operators; `big_integer` is
-    the type of whole numbers; `schema` has what is ours, empty where there are none; `name_bytes_max` is the longest
-    identifier in bytes; `online_index` is the word with which an index is made while writers go on, or empty; `view_replacement`
-    are the words with which a view takes the place of another one whose columns it has too, or empty. `judges_values` tells that
-    the server says which expressions depend on more than their row; where it does not, functions are known by name.
-    `ordinal` is the type of a column that numbers rows as they are inserted, `row_place` names where a row is; `greatest` and
-    `least` are functions of two values without NULL, and `greatest_skips_nulls` tells that they leave one out. `kept_in_key` are
-    the words behind a table that is kept in its own key, or empty. `has_arrays`, `has_truncate` and `deletes_joined` tell that
-    there is ARRAY, TRUNCATE and DELETE … USING, `knows_equal_nulls` that a unique index may take NULLs for equal, `sums_overflow`
-    that a sum of whole numbers fails where it leaves their range on its way.
-    `names_have_case` tells that a name which something has is another one than the same in small letters.
-    `types_are_fixed` tells that a value has the type of its column, and a literal that of what it is compared with; where it does
-    not, a type is what a value is compared as and no more: a plus before a column takes it away, and a cast knows it by the words
-    of its name.
-    """
+    """Facts about one engine."""
 
     name: str
+    """Also sqlglot's name of the dialect."""
     title: str
     null_safe_equal: str
+    """An infix operator, as the next one."""
     null_safe_differs: str
     big_integer: str
+    """The type of whole numbers."""
     schema: str
+    """What is ours is in it; empty where there are none."""
     name_bytes_max: int
+    """The longest identifier in bytes."""
     writers_wait_in_line: bool
     ours_prefix: str
     temporary_prefix: str
     online_index: str
+    """The word with which an index is made while writers go on, or empty."""
     view_replacement: str
+    """The words with which a view takes the place of another one whose columns it has too, or empty."""
     judges_values: bool
+    """The server says which expressions depend on more than their row; where it does not, functions are known by name."""
     names_have_case: bool
+    """A name that something has is another one than the same in small letters."""
     types_are_fixed: bool
+    """A value has the type of its column, and a literal that of what it is compared with. Where they are not, a type is what a
+    value is compared as and no more: a plus before a column takes it away, and a cast knows it by the words of its name."""
     ordinal: str
+    """The type of a column that numbers rows as they are inserted."""
     row_place: str
+    """Names where a row is."""
     greatest: str
+    """A function of two values without NULL, as the next one."""
     least: str
     greatest_skips_nulls: bool
+    """Both leave a NULL out."""
     kept_in_key: str
+    """The words behind a table that is kept in its own key, or empty."""
     has_arrays: bool
     has_truncate: bool
     deletes_joined: bool
+    """There is DELETE … USING."""
     knows_equal_nulls: bool
+    """A unique index may take NULLs for equal."""
     sums_overflow: bool
+    """A sum of whole numbers fails where it leaves their range on its way."""
     language: Language
     planner: Planner
 

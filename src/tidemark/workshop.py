@@ -34,7 +34,7 @@ from tidemark.runtime.changes.apply import drain
 from tidemark.runtime.changes.plan import InstallPlan, Wanted, make_plan, plan_conversion
 from tidemark.runtime.changes.restored import settle_in
 from tidemark.runtime.clock import Clock
-from tidemark.runtime.duty import Duty
+from tidemark.runtime.duty import Crew, Duty
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.progress import Listener, ignore, one_at_a_time
 from tidemark.runtime.throttle import Limits
@@ -120,7 +120,7 @@ class Workshop:
         try:
             ledger = Ledger(session)
             duty = Duty(ledger, self._clock, None, self._stop, self._limits, self._functions, self._hold_ms)
-            duty.workers, duty.connect, duty.listen = self._workers, self._connect, self._listen
+            duty.crew, duty.listen = Crew(self._workers, self._connect), self._listen
             duty.turns = ledger.turns = self._turns if session.dialect.writers_wait_in_line else None
             if not older:
                 ledger.check_shape()

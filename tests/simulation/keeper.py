@@ -40,7 +40,7 @@ from tidemark.runtime.changes.apply import apply_plan, drainer
 from tidemark.runtime.changes.apply_through import apply_through
 from tidemark.runtime.changes.plan import InstallPlan, Wanted, make_plan
 from tidemark.runtime.changes.uninstall import uninstall
-from tidemark.runtime.duty import Duty
+from tidemark.runtime.duty import Crew, Duty
 from tidemark.runtime.lease import TERM_SECONDS, Lost, name_holder, take_lease
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.ticks.tick import has_work, tick
@@ -82,7 +82,7 @@ class Keeper:
         if self.session is None:
             self.session = WatchedSession(open_session(self.url, lock_timeout=LOCK_SECONDS), lambda: self.between())
         duty = Duty(Ledger(self.session), self.time.clock(), functions=self.functions)
-        duty.workers, duty.connect = self.workers, self._connect
+        duty.crew = Crew(self.workers, self._connect)
         return duty
 
     def _connect(self) -> Duty:

@@ -63,40 +63,54 @@ class Calm:
         return now - self.began
 
 
+@dataclass(frozen=True)
+class Crew:
+    """How many sessions are wanted for what goes by ranges of keys, of which each does some; those beside the first are opened
+    with `connect`, if any can be."""
+
+    wanted: int = 1
+    connect: Callable[[], Duty] | None = None
+
+
 @dataclass
 class Duty:
-    """What a duty needs while it works. `stop` answers True when it is asked to end early; `lease` may be None in reads; `held`
-    are others that are in hand meanwhile; `limits` are what the database may be under while something long goes on. `functions`
-    compute the rows of processors. `meanwhile` is done between two chunks of what takes long: whoever does that holds what
-    others would need to do it. `holding` are the quoted names of tables that nobody empties while a transaction that sees one
-    moment goes on. Of what goes by ranges of keys `workers` sessions do some each, those beside the first being opened with
-    `connect`. `turns` are there where writers wait in line, and others are to get in between: not for whoever writes what the
-    application itself would. `nice` is how many seconds to rest there for each second of holding the lock, where somebody says
-    so. `spent` gathers the logs of which something was sealed, by source, where whoever does several ticks lets go of it after
-    all of them; None where each tick does. `calm` is known to all that work on one session."""
+    """What a duty needs while it works."""
 
     ledger: Ledger
     clock: Clock
     lease: Lease | None = None
+    """Under whose term it writes; there may be none for reads."""
     stop: Callable[[], bool] = field(default=lambda: False)
+    """Answers True when the duty is asked to end early."""
     limits: Limits = Limits()
+    """What the database may be under while something long goes on."""
     functions: Functions = field(default_factory=dict)
+    """What computes the rows of processors."""
     hold_ms: float | None = None
+    """How long a transaction may hold its locks, where somebody says that it disturbs nobody."""
     meanwhile: Callable[[], object] = field(default=lambda: None)
+    """Done between two chunks of what takes long: whoever does that holds what others would need to do it."""
     holding: tuple[str, ...] = ()
-    workers: int = 1
-    connect: Callable[[], Duty] | None = None
+    """The quoted names of tables that nobody empties while a transaction that sees one moment goes on."""
+    crew: Crew = Crew()
     turns: Turns | None = None
+    """There where writers wait in line, and others are to get in between: not for whoever writes what the application would."""
     nice: float | None = None
+    """How many seconds to rest there for each second of holding the lock, where somebody says so."""
     spent: dict[str, SourceLog] | None = None
+    """Gathers the logs of which something was sealed, by source, where whoever does several ticks lets go of it after all of
+    them; None where each tick does."""
     held: tuple[Lease, ...] = ()
+    """Other leases that are in hand meanwhile."""
     calm: Calm = field(default_factory=Calm)
+    """Known to all that work on one session."""
     listen: Listener = ignore
 
     @property
-    def crew(self) -> int:
+    def hands(self) -> int:
         """How many sessions may work beside each other: one where writers wait in line."""
-        return 1 if self.connect is None or self.session.dialect.writers_wait_in_line else max(1, self.workers)
+        alone = self.crew.connect is None or self.session.dialect.writers_wait_in_line
+        return 1 if alone else max(1, self.crew.wanted)
 
     def under(self, lease: Lease) -> Duty:
         """The same duty under a lease."""

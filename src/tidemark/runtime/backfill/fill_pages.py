@@ -64,7 +64,7 @@ def fill_by_pages(duty: Duty, installed: Installed) -> FillReport | None:
         total = before + keys
     filling = begin_fill(duty, script, choose_patient_pace(duty.session.dialect), before, total, parts=parts)
     work = partial(_work, filling, ready)
-    together = partial(work_together, duty, filling.tally, work, duty.connect, min(crew, len(parts)))
+    together = partial(work_together, duty, filling.tally, work, min(crew, len(parts)))
     see_through(filling, installed, together)
     return report(filling, filling.tally.done - before)
 
@@ -72,7 +72,7 @@ def fill_by_pages(duty: Duty, installed: Installed) -> FillReport | None:
 def choose_crew(duty: Duty, script: Script, phase: str = "fill") -> int:
     """How many sessions fill, or mend, ranges beside each other; why it is one, where more are wanted, is told."""
     why = ""
-    if duty.crew == 1:
+    if duty.hands == 1:
         why = IN_LINE
     elif script.applier.compute is not None:
         why = "a function in Python computes its rows, which may not expect to be called by several"
@@ -80,7 +80,7 @@ def choose_crew(duty: Duty, script: Script, phase: str = "fill") -> int:
         why = "it remembers, and is computed in moments in which nothing waits for what it reads"
     if why:
         tell_alone(duty, script.name, why, phase)
-    return 1 if why else duty.crew
+    return 1 if why else duty.hands
 
 
 def cut(books: Sequence[Book], parts: int) -> tuple[list[Part], int]:

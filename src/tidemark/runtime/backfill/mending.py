@@ -90,7 +90,7 @@ def walk(
                 telling.tell(keys, Hold(held.hold_ms, held.wait_ms, pace.size, pace.target_ms))
 
     try:
-        work_together(duty, walked, work, duty.connect, crew)
+        work_together(duty, walked, work, crew)
     except Exception as problem:
         run.fail(problem)
         raise

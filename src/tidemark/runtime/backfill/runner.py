@@ -22,7 +22,7 @@ from tidemark.runtime.backfill.record import BackfillStatus, check_nice, find_ba
 from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.backfill.together import RANGES_EACH, tell_alone, work_together
 from tidemark.runtime.backfill.worker import Worker
-from tidemark.runtime.duty import Duty
+from tidemark.runtime.duty import Crew, Duty
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ def run_backfill(
     """
     check_nice(orders.nice)
     with duty.leased(f"backfill {backfill.name}", 0) as mine:
-        mine = replace(mine, workers=orders.workers, connect=connect)
-        workers = mine.crew
+        mine = replace(mine, crew=Crew(orders.workers, connect))
+        workers = mine.hands
         if workers == 1:
             tell_alone(mine, backfill.name, "no other session can be opened", phase="backfill")
         parts = workers * RANGES_EACH if workers > 1 else 1
@@ -86,7 +86,7 @@ def run_backfill(
             Worker(duty, backfill, walk, replace(gate, duty=duty), connect, beside=workers > 1).work()
 
         with recording_end(mine, tally):
-            work_together(mine, tally, work, connect, workers)
+            work_together(mine, tally, work, workers)
             left = mine.ledger.value("count_quarantine", {"backfill": backfill.name})
             told = tell_quarantined(int(left)) if left else None
             record_end(mine, tally, "quarantined" if left else "finished", told)

@@ -45,19 +45,17 @@ class Shared(Protocol):
 
 def tell_alone(duty: Duty, name: str, why: str, phase: str = "fill") -> None:
     """Tell why one session does what several were wanted for; nothing where nobody wanted them."""
-    if duty.workers > 1:
+    if duty.crew.wanted > 1:
         why = IN_LINE if duty.session.dialect.writers_wait_in_line else why
-        duty.listen(Event(name, phase, note=f"one session works on it, and not {duty.workers}: {why}"))
+        duty.listen(Event(name, phase, note=f"one session works on it, and not {duty.crew.wanted}: {why}"))
 
 
-def work_together(
-    duty: Duty, shared: Shared, work: Callable[[Duty], None], connect: Callable[[], Duty] | None, workers: int
-) -> None:
-    """Do `work` on the session of `duty`, and on `workers` - 1 others beside it that `connect` opens, as far as they can be had.
+def work_together(duty: Duty, shared: Shared, work: Callable[[Duty], None], workers: int) -> None:
+    """Do `work` on the session of `duty`, and on `workers` - 1 others of its crew beside it, as far as they can be had.
 
     Raises what the first of them met that ended before everything was done, after all have ended.
     """
-    others = [] if connect is None else _open_others(duty, shared, connect, workers)
+    others = [] if duty.crew.connect is None else _open_others(duty, shared, duty.crew.connect, workers)
     threads = [
         threading.Thread(target=_serve, args=(one, shared, work), name=f"backfill-{number}", daemon=True)
         for number, one in enumerate(others, 1)
