@@ -3,16 +3,18 @@
 import contextlib
 import os
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests.kit.postgres import Server, running_server
 from tests.protocols.forum import Forum, open_forum
-from tidemark import Tidemark
+from tidemark import Project, Tidemark
 from tidemark.runtime.workers.worker import WorkerReport
 
 PATIENCE_SECONDS = 60.0
@@ -129,3 +131,42 @@ def _answers(url: str) -> bool:
             return True
     except psycopg.OperationalError:
         return False
+
+
+def test_a_worker_goes_on_with_the_file_that_an_older_copy_was_put_in_place_of(
+    sqlite_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever restores a copy while a worker runs has it keep the copy true, and not a file that nobody finds any more."""
+    project = Project("songs")
+    project.derive("plays", query="SELECT song, count(*) AS n FROM heard GROUP BY song", freshness="tick")
+
+    def write() -> None:
+        with contextlib.closing(sqlite3.connect(sqlite_path)) as connection, connection:
+            connection.execute("INSERT INTO heard (song) VALUES (7)")
+
+    def stored() -> list[tuple[int]]:
+        with contextlib.closing(sqlite3.connect(sqlite_path)) as connection:
+            return connection.execute("SELECT n FROM plays WHERE song = 7").fetchall()
+
+    with contextlib.closing(sqlite3.connect(sqlite_path)) as connection, connection:
+        connection.execute("CREATE TABLE heard (id INTEGER PRIMARY KEY, song INTEGER)")
+    url = str(sqlite_path)
+    Tidemark(project, url).apply()
+    copy = f"{sqlite_path}.copy"
+    with contextlib.closing(sqlite3.connect(sqlite_path)) as source, contextlib.closing(sqlite3.connect(copy)) as made:
+        source.backup(made)
+    worker = _Worker(url)
+    try:
+        write()
+        write()
+        _until(lambda: stored() == [(2,)])
+        for file in (sqlite_path, f"{sqlite_path}-wal", f"{sqlite_path}-shm"):
+            os.rename(file, f"{file}.away")
+        # For a moment there is none at all.
+        _until(lambda: "the database is away: [database-url] There is no file" in caplog.text)
+        os.rename(copy, sqlite_path)
+        write()
+        _until(lambda: stored() == [(1,)])
+    finally:
+        report = worker.end()
+    assert report.reconnects == 1 and not report.failing

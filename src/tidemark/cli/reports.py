@@ -141,7 +141,7 @@ def worker_text(done: WorkerReport) -> str:
 def _verified(one: TableStatus) -> str:
     """When all was last compared, to the second, and how much of it a worker compared since."""
     # What is live was verified before anybody saw it.
-    never = "not any more" if one.state == "live" else "not yet"
+    never = "not any more" if one.shown else "not yet"
     when = _at(one.verified_at) if one.verified_at else never
     return when + (f", {one.coverage:.0%} of keys in 24 h" if one.coverage is not None else "")
 

@@ -117,7 +117,8 @@ class Lanes(Generic[T]):
                     # It has not begun, and need not.
                     self._ended.put(Ended(name, None, None, 0.0))
                     continue
-                if duty is not None and not duty.session.is_open():
+                if duty is not None and not duty.session.is_current():
+                    duty.session.close()
                     duty = None
                 if duty is None:
                     opened = self._open(name)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from tidemark.database.session import Conflict
-from tidemark.errors import Fault, TidemarkError, is_interruption
+from tidemark.errors import Fault, Refusal, TidemarkError, is_interruption
 from tidemark.runtime.backfill.withdraw import holds_on
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import name_holder
@@ -172,9 +172,12 @@ class _Worker:
                     self._verify_if_due(row)
             for one in self._besides:
                 self._start_beside(one)
-        except (Fault, Conflict) as problem:
+        except (TidemarkError, Conflict) as problem:
             lost = not self._duty.session.is_open()
-            if isinstance(problem, Fault) and (not problem.retry_safe or (lost and self._connect is None)):
+            ends = isinstance(problem, Fault) and not problem.retry_safe
+            # A file may be missing for as long as somebody restores it.
+            ends = ends or (isinstance(problem, Refusal) and not lost)
+            if ends or (isinstance(problem, TidemarkError) and lost and self._connect is None):
                 raise
             self._pause(problem, lost)
         worked = self._take_ended() or worked
@@ -336,8 +339,12 @@ class _Worker:
         """Whether there is a session to look with; opens another one when it is time to."""
         if self._clock.now() < self._back_at:
             return False
-        if self._duty.session.is_open() or self._connect is None:
+        if self._duty.session.is_current() or self._connect is None:
             return True
+        if self._duty.session.is_open():
+            # What is written from here on into a file that nobody finds any more is lost, and the other one needs a worker.
+            log.warning("another database is where this one was, or none: it is opened anew")
+            self._duty.session.close()
         duty = self._connect()
         if self._duty is not self._first:
             self._duty.session.close()
