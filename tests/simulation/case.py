@@ -88,7 +88,8 @@ class Derived:
 
 UNSHOWN = "unshown"
 COPIES = "copies"
-UNTOLD = (UNSHOWN, COPIES)
+COMPOSED = "composed"
+UNTOLD = (UNSHOWN, COPIES, COMPOSED)
 """The shapes whose queries have no key."""
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from tests.simulation.case import UNSHOWN, Case, Derived, Duty, Engine, Statement, Transaction
+from tests.simulation.case import COMPOSED, UNSHOWN, Case, Derived, Duty, Engine, Statement, Transaction
 from tests.simulation.mutants import Change, Mutant, texts
 from tidemark.contract.script import Piece, Script, mark, unmarked
 
@@ -40,6 +40,16 @@ def kinds(engine: Engine) -> Case:
     fill = ("INSERT INTO a VALUES (1, 5), (2, 7)", "INSERT INTO b VALUES (1, 5), (2, 7)")
     went = "DELETE FROM a WHERE id = 1", "DELETE FROM b WHERE id = 2"
     return _fixed(engine, "rows of two kinds", fill, query, (), *went, family=UNSHOWN)
+
+
+def padded(engine: Engine) -> Case:
+    """The group of what has no match on the inner side of an outer join."""
+    query = (
+        "SELECT b.id AS v, count(p.x) AS n FROM (SELECT DISTINCT x FROM a) p LEFT JOIN b ON b.id = p.x GROUP BY b.id"
+    )
+    fill = ("INSERT INTO a VALUES (1, 5), (2, 7)", "INSERT INTO b VALUES (5, 1)")
+    came = "INSERT INTO a VALUES (3, 8)", "INSERT INTO a VALUES (4, 9)"
+    return _fixed(engine, "rows without a match", fill, query, (), *came, family=COMPOSED)
 
 
 def _fixed(

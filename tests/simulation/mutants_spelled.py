@@ -11,10 +11,13 @@ from unittest import mock
 
 from sqlglot import exp
 
+from tests.simulation.case import COMPOSED
+from tests.simulation.mutants_keyed import padded
 from tests.simulation.mutants_runtime import Met, Mistake
 from tests.simulation.mutants_unlike import compiled
-from tidemark.maintenance import keyed, linear
+from tidemark.maintenance import keyed, linear, restrict
 from tidemark.query import grouping, values
+from tidemark.query.relation import Block, Derived
 from tidemark.render import postgres_flush, postgres_flush_crossed, spelling
 from tidemark.render.statements import Store
 
@@ -70,6 +73,19 @@ def left_alone(met: Met) -> AbstractContextManager[Any]:
     return stack
 
 
+def through_the_inner_side(met: Met) -> AbstractContextManager[Any]:
+    """What the condition of an outer join makes equal is equal on both sides, match or none."""
+    original = restrict._equalities
+
+    def equalities(block: Block, wanted: Derived) -> list[tuple[tuple[str, str], tuple[str, str]]]:
+        found = original(block, wanted)
+        turned = [(other, one) for one, other in found if (other, one) not in found]
+        met["changed"] += bool(turned)
+        return found + turned
+
+    return mock.patch.object(restrict, "_equalities", equalities)
+
+
 def through_filters(met: Met) -> AbstractContextManager[Any]:
     """Stored rows whose key may be NULL are joined by the expressions of their index."""
 
@@ -90,5 +106,9 @@ SPELLED: tuple[Mistake, ...] = (
     Mistake("sqlite", "rows are filtered by other values", compiled(through_filters), ("keyed", "grouped-join")),
     Mistake("sqlite", "equal rows of a list are one", compiled(one_of_equals), ("listed-values",)),
     Mistake("postgres", "equal rows of a list are one", compiled(one_of_equals), ("listed-values",)),
+    Mistake("sqlite", "outer by the inner side", compiled(through_the_inner_side), (COMPOSED,), first=padded("sqlite")),
+    Mistake(
+        "postgres", "outer by the inner side", compiled(through_the_inner_side), (COMPOSED,), first=padded("postgres")
+    ),
     Mistake("postgres", "windows in each grouping", compiled(windows_inside), ("around-groupings",)),
 )

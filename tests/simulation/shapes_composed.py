@@ -1,0 +1,189 @@
+"""A shape that is put together: subqueries in subqueries, of joins of every kind, groups, unions, windows and tests of existence.
+
+Owns: that entry of `SHAPES`. Promises: as `shapes`, but that there is no key: rows are compared as a bag. Only kinds of values are
+drawn whose equal values are the same, so that a query has one answer however deep it goes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from tests.simulation.case import COMPOSED
+from tests.simulation.queries import Draft
+from tests.simulation.relations import Field, Relation
+from tests.simulation.shapes import Column, Parts, draft, listed, shape
+
+KINDS = ("int", "bigint", "text", "date")
+DEPTH = 2
+LENGTH_MAX = 1_800
+
+
+@dataclass(frozen=True)
+class Inner(Relation):
+    """A subquery in FROM, as a relation of its columns."""
+
+    text: str = ""
+
+    @property
+    def quoted(self) -> str:
+        """The subquery in parentheses."""
+        return f"({self.text})"
+
+
+@shape(COMPOSED, allow_global=True)
+def _composed(parts: Parts) -> Draft:
+    if parts.queries.world.is_unlike:
+        raise LookupError("equal values that differ")
+    composer = _Composer(parts)
+    text, fields = composer.query(parts.rng.choice((0, 1, 1, DEPTH)))
+    if len(text) > LENGTH_MAX or not fields:
+        raise LookupError("too long")
+    return draft(text, [], *composer.tables)
+
+
+class _Composer:
+    """Composes one query."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.rng = parts.rng
+        self.tables: list[Relation] = []
+        self.aliases = 0
+
+    def query(self, depth: int, kinds: tuple[str, ...] = ()) -> tuple[str, list[Field]]:
+        """A SELECT, or several combined, with its columns; of these `kinds` where they are given."""
+        if depth and self.parts.chance(0.2):
+            one, fields = self.block(depth - 1, kinds)
+            other, _ = self.block(depth - 1, tuple(field.kind for field in fields))
+            return f"{one} {self.rng.choice(('UNION', 'UNION ALL', 'EXCEPT', 'INTERSECT'))} {other}", fields
+        return self.block(depth, kinds)
+
+    def block(self, depth: int, kinds: tuple[str, ...]) -> tuple[str, list[Field]]:
+        """One SELECT with its columns."""
+        rows, items = self.joined(depth)
+        wanted = kinds or tuple(self.rng.choice(KINDS) for _ in range(self.rng.choice((1, 2, 2, 3))))
+        where = f" WHERE {self.condition(items)}" if self.parts.chance(0.5) else ""
+        if self.parts.chance(0.4):
+            columns, group = self.groups(items, wanted)
+            return self.select("SELECT", columns, f"{rows}{where}{group}")
+        columns = [self.value(items, kind, depth) for kind in wanted]
+        return self.select(self.rng.choice(("SELECT", "SELECT", "SELECT DISTINCT")), columns, f"{rows}{where}")
+
+    def select(self, verb: str, columns: list[tuple[str, str]], rest: str) -> tuple[str, list[Field]]:
+        named = [(Column(text, self.parts.name()), kind) for text, kind in columns]
+        fields = [Field(column.name, kind, "") for column, kind in named]
+        return f"{verb} {listed(*(column for column, _ in named))} FROM {rest}", fields
+
+    # -- FROM -----------------------------------------------------------------------------------------------------------
+
+    def relation(self, depth: int) -> Relation:
+        """A table, or a subquery."""
+        if depth and self.parts.chance(0.5):
+            text, fields = self.query(depth - 1)
+            return Inner("", tuple(fields), (), text=text)
+        table = self.parts.queries.table()
+        self.tables.append(table)
+        # Text that ignores case has many spellings, and each may stand for a group.
+        return replace(table, fields=tuple(one for one in table.fields if one.kind in KINDS and not one.collate))
+
+    def item(self, depth: int) -> tuple[str, str, Relation]:
+        """What stands in FROM, its alias, and its columns."""
+        self.aliases += 1
+        alias, relation = f"x{self.aliases}", self.relation(depth)
+        return f"{relation.quoted} {alias}", alias, relation
+
+    def joined(self, depth: int) -> tuple[str, list[tuple[str, Relation]]]:
+        """FROM with one item or several."""
+        text, alias, relation = self.item(depth)
+        items = [(alias, relation)]
+        for _ in range(self.rng.choice((0, 0, 1, 1, 2))):
+            other, alias, relation = self.item(max(0, depth - 1))
+            on = self.equality(items, [(alias, relation)])
+            verb = self.rng.choice(("JOIN", "JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"))
+            if verb != "FULL JOIN" and self.parts.chance(0.2):
+                on += f" AND {self.test([*items, (alias, relation)])}"
+            text += f" {verb} {other} ON {on}"
+            items.append((alias, relation))
+        return text, items
+
+    def equality(self, left: list[tuple[str, Relation]], right: list[tuple[str, Relation]]) -> str:
+        """Two columns of one kind are equal. Raises LookupError."""
+        pairs = [
+            (f"{a}.{one.quoted}", f"{b}.{other.quoted}")
+            for a, mine in left
+            for one in mine.fields
+            for b, theirs in right
+            for other in theirs.fields
+            if one.kind == other.kind
+        ]
+        if not pairs:
+            raise LookupError("nothing to join by")
+        return " = ".join(self.rng.choice(pairs))
+
+    # -- values ---------------------------------------------------------------------------------------------------------
+
+    def term(self, items: list[tuple[str, Relation]], kind: str) -> str:
+        """An expression of that kind over one item, or a constant where no item has one."""
+        found = [(alias, one) for alias, one in items if one.of_kind(kind)]
+        for _ in range(4):
+            if found:
+                alias, relation = self.rng.choice(found)
+                text, got = self.parts.scalars.expression(relation, (kind,), alias, 0.7)
+                if got == kind:
+                    return text
+        return self.parts.scalars.literal(kind)
+
+    def value(self, items: list[tuple[str, Relation]], kind: str, depth: int) -> tuple[str, str]:
+        """An expression with its kind: over one item, over a window, or of a subquery."""
+        if kind != "text" and self.parts.chance(0.12):
+            source, inner, found = self.item(0)
+            on = self.equality(items, [(inner, found)])
+            return f"(SELECT max({self.term([(inner, found)], kind)}) FROM {source} WHERE {on})", kind
+        if kind == "bigint" and depth < DEPTH and self.parts.chance(0.3):
+            by = f"PARTITION BY {self.term(items, 'int')}"
+            order = f" ORDER BY {self.term(items, 'date')}, {self.term(items, 'int')}"
+            call = self.rng.choice(("count(*)", "rank()", "dense_rank()"))
+            return f"{call} OVER ({by}{order if 'rank' in call or self.parts.chance(0.4) else ''})", kind
+        return self.term(items, kind), kind
+
+    def groups(self, items: list[tuple[str, Relation]], wanted: tuple[str, ...]) -> tuple[list[tuple[str, str]], str]:
+        """Columns and GROUP BY, by places in the list; without any groups at times."""
+        count = self.rng.choice((0, 1, 1, 1, min(2, len(wanted))))
+        columns = [(self.term(items, kind), kind) for kind in wanted[:count]]
+        columns += [(self.aggregate(items, kind), kind) for kind in wanted[count:]]
+        group = f" GROUP BY {', '.join(str(place) for place in range(1, count + 1))}" if count else ""
+        if group and self.parts.chance(0.3):
+            group += f" HAVING {self.aggregate(items, 'bigint')} {self.rng.choice(('>', '<=', '<>'))} {self.rng.randint(0, 2)}"
+        return columns, group
+
+    def aggregate(self, items: list[tuple[str, Relation]], kind: str) -> str:
+        """An aggregate of that kind."""
+        few = f" FILTER (WHERE {self.test(items)})" if self.parts.chance(0.2) else ""
+        if kind == "bigint" and self.parts.chance(0.8):
+            other = self.term(items, self.rng.choice(KINDS))
+            number = self.term(items, "int")
+            return self.rng.choice(("count(*)", f"count({other})", f"count(DISTINCT {other})", f"sum({number})")) + few
+        return f"{self.rng.choice(('max', 'min'))}({self.term(items, kind)}){few}"
+
+    def test(self, items: list[tuple[str, Relation]]) -> str:
+        """A condition over one item. Raises LookupError."""
+        alias, relation = self.rng.choice([one for one in items if one[1].fields] or items)
+        if not relation.fields:
+            raise LookupError("no columns")
+        return self.parts.scalars.predicate(relation, alias)
+
+    def condition(self, items: list[tuple[str, Relation]]) -> str:
+        """A condition of WHERE: over one item, of what there is elsewhere, or several together."""
+        form = self.rng.randrange(8)
+        if form == 0:
+            return f"({self.condition(items)} {self.rng.choice(('AND', 'OR'))} {self.condition(items)})"
+        if form in (1, 2):
+            source, alias, relation = self.item(0)
+            more = f" AND {self.test([(alias, relation)])}" if self.parts.chance(0.4) else ""
+            word, on = self.rng.choice(("", "NOT ")), self.equality(items, [(alias, relation)])
+            return f"{word}EXISTS (SELECT 1 FROM {source} WHERE {on}{more})"
+        if form == 3:
+            source, alias, relation = self.item(0)
+            mine, theirs = self.equality(items, [(alias, relation)]).split(" = ")
+            return f"{mine} {self.rng.choice(('', 'NOT '))}IN (SELECT {theirs} FROM {source} WHERE {self.test([(alias, relation)])})"
+        return self.test(items)
