@@ -1,7 +1,7 @@
 """A shape that is put together: subqueries in subqueries, of joins of every kind, groups, unions, windows and tests of existence.
 
-Owns: that entry of `SHAPES`. Promises: as `shapes`, but that there is no key: rows are compared as a bag. Only kinds of values are
-drawn whose equal values are the same, so that a query has one answer however deep it goes.
+Owns: that entry of `SHAPES`. Promises: as `shapes`, but that there is no key: rows are compared as a bag. Only kinds of values
+are drawn whose equal values are the same, so that a query has one answer however deep it goes.
 """
 
 from __future__ import annotations
@@ -185,5 +185,6 @@ class _Composer:
         if form == 3:
             source, alias, relation = self.item(0)
             mine, theirs = self.equality(items, [(alias, relation)]).split(" = ")
-            return f"{mine} {self.rng.choice(('', 'NOT '))}IN (SELECT {theirs} FROM {source} WHERE {self.test([(alias, relation)])})"
+            word, few = self.rng.choice(("IN", "NOT IN")), self.test([(alias, relation)])
+            return f"{mine} {word} (SELECT {theirs} FROM {source} WHERE {few})"
         return self.test(items)
