@@ -94,7 +94,8 @@ class Table:
     `unlogged` that it or a partition of it is empty after a crash. `trigger_bodies` are the texts of triggers that are not ours.
     `echoes` tells that an update of a row may come back to it (SQLite), by actions of foreign keys, before its triggers are told
     of it; `reenters` that any statement may write the table again, by such actions or by triggers, before it is over;
-    `rewritten` that a trigger of the user's may write a row before a statement writes that row.
+    `rewritten` that a trigger of the user's may write a row before a statement writes that row, `unfollowed` that it may
+    bring rows then, or give them other keys.
     `rows` is an estimate, None when unknown. `definition` is the query of a view, whose result columns have the names of
     `columns`, None for anything else. `keeps` tells that it is the store or the public view of a derived table, as it is or as
     it will be; None for the user's tables. `stated` are the facts that the user stated about it, None where nothing was; no
@@ -117,6 +118,7 @@ class Table:
     echoes: bool = False
     reenters: bool = False
     rewritten: bool = field(default=False, metadata=UNSTORED)
+    unfollowed: bool = field(default=False, metadata=UNSTORED)
     rows: int | None = None
     definition: str | None = None
     keeps: Kept | None = None

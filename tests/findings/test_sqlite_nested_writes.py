@@ -7,6 +7,7 @@ from typing import Literal
 import pytest
 
 from tests.findings.place import Place
+from tidemark.errors import Code, Refusal
 
 SCHEMA = "CREATE TABLE posts (id INTEGER PRIMARY KEY, thread_id INTEGER, score INTEGER, slug TEXT UNIQUE)"
 ROWS = "INSERT INTO posts VALUES (1, 1, 5, 'a'), (2, 1, 7, 'b'), (3, 2, 1, 'c'), (4, 2, 9, 'd')"
@@ -31,10 +32,8 @@ WRITES = (
         "AFTER UPDATE OF slug ON posts BEGIN UPDATE posts SET score = score + 1 WHERE id = NEW.id; END",
         "BEFORE UPDATE ON posts WHEN OLD.score < 9 BEGIN "
         "UPDATE posts SET score = score + 1, thread_id = 3 WHERE id = OLD.id; END",
-        "UPDATE ON posts BEGIN UPDATE posts SET slug = 'd' || id WHERE id = OLD.id AND slug < 'd'; END",
         "BEFORE DELETE ON posts BEGIN UPDATE posts SET score = 9, thread_id = 1 WHERE id = OLD.id; END",
-        "BEFORE INSERT ON posts WHEN NEW.id <> 7 BEGIN "
-        "INSERT INTO posts VALUES (7, 2, 4, 'b') ON CONFLICT DO UPDATE SET score = 3; END",
+        "BEFORE INSERT ON posts BEGIN DELETE FROM posts WHERE id = NEW.id AND score > 6; END",
         "BEFORE UPDATE ON posts BEGIN DELETE FROM posts WHERE id = OLD.id AND OLD.id = 15; END",
     ],
 )
@@ -51,6 +50,32 @@ def test_victims_are_taken_back_once_whatever_triggers_write(lite: Place, trigge
         with contextlib.suppress(sqlite3.DatabaseError):
             lite.run(statement)
         lite.drained()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "INSERT INTO posts VALUES (7, 2, 4, 'b') ON CONFLICT DO UPDATE SET score = 3",
+        "UPDATE OR IGNORE posts SET score = 1, (thread_id, slug) = (1, 'd') WHERE id = OLD.id",
+        "UPDATE [posts] SET rowid = OLD.id + 1",
+        "INSERT INTO notes (post) VALUES (OLD.id)",
+    ],
+)
+def test_a_trigger_that_gives_rows_other_keys_before_one_is_written_is_refused(lite: Place, body: str) -> None:
+    """Nor is a table called true where such a one comes later."""
+    lite.run(SCHEMA, ROWS, "CREATE TABLE notes (id INTEGER PRIMARY KEY, post INTEGER)")
+    lite.run(
+        "CREATE TRIGGER touches AFTER INSERT ON notes BEGIN UPDATE posts SET slug = NEW.id WHERE id = NEW.post; END"
+    )
+    lite.install("totals", TOTALS)
+    for timing in ("AFTER", "BEFORE"):
+        lite.run("DROP TRIGGER IF EXISTS gives", f"CREATE TRIGGER gives {timing} UPDATE ON posts BEGIN {body}; END")
+        if timing == "AFTER":
+            lite.tidemark.apply()
+    assert "outdated" in lite.tidemark.status()[0].captures
+    with pytest.raises(Refusal) as refused:
+        lite.tidemark.apply()
+    assert refused.value.code is Code.SOURCE_KIND and "AFTER instead of BEFORE" in str(refused.value)
 
 
 BEFORE = "CREATE TRIGGER touches BEFORE UPDATE ON posts BEGIN UPDATE posts SET score = score + 1 WHERE id = OLD.id; END"

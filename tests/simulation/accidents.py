@@ -123,7 +123,7 @@ def _all_say_so(keeper: Keeper, rows: Sequence[Installed], readers: Sequence[Ins
 KEYED = """
 SELECT x.name, x.pk, x.pk OR x.hidden OR EXISTS (
     SELECT 1 FROM pragma_index_list(:name) AS l JOIN pragma_index_xinfo(l.name) AS i
-    WHERE l."unique" AND ifnull(i.name, x.name) = x.name
+    WHERE l."unique" AND i.key AND ifnull(i.name, x.name) = x.name
 ) FROM pragma_table_xinfo(:name) AS x WHERE NOT EXISTS (
     SELECT 1 FROM sqlite_schema AS m JOIN pragma_foreign_key_list(m.name) AS f
     WHERE lower(:name) IN (lower(m.name), lower(f."table"))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tidemark.contract.script import canonical_create
-from tidemark.database.sqlite_reach import REFERENCES, come_first, read_trigger, read_ways
+from tidemark.database.sqlite_reach import KEYS, REFERENCES, come_first, read_trigger, read_ways
 from tidemark.database.sqlite_text import default_expression, known_collation, read_columns, read_index, read_view
 from tidemark.dialect import SQLITE
 from tidemark.model import EXPRESSION, Catalog, Column, Index, Table, Unique
@@ -84,7 +84,8 @@ def read_installed(reader: Reader, names: Collection[str] | None) -> dict[str, s
         for _, _, sql, on in users:
             bodies[on.lower()].append(sql)
         standing = [(name, sql, on, is_ours(kind, name, sql)) for kind, name, sql, on in rows if kind == "trigger"]
-        late = come_first(read_ways(reader.all(REFERENCES), bodies), standing)
+        ways = read_ways(reader.all(REFERENCES), bodies)
+        late = come_first(ways, _read_keys(reader, ways.rewritten()), standing)
     return {
         name: "outdated"
         if name in late
@@ -94,6 +95,15 @@ def read_installed(reader: Reader, names: Collection[str] | None) -> dict[str, s
         for kind, name, sql, _ in rows
         if (names is None or name in names) and is_ours(kind, name, sql)
     }
+
+
+def _read_keys(reader: Reader, tables: Collection[str]) -> dict[str, set[str]]:
+    """Of each table the columns that its keys may be made of, in lower case."""
+    found: dict[str, set[str]] = defaultdict(set)
+    if tables:
+        for table, column in reader.all(KEYS):
+            found[table.lower()].add(column.lower())
+    return found
 
 
 def read_early(reader: Reader, tables: Collection[str]) -> tuple[str, ...]:
@@ -124,6 +134,7 @@ def read_catalog(reader: Reader) -> Catalog:
             bodies[on.lower()].append(sql)
     ways = read_ways(reader.all(REFERENCES), bodies)
     echoing, reentered, rewritten = ways.echoing(), ways.reentered(), ways.rewritten()
+    unfollowed = ways.unfollowed(_read_keys(reader, rewritten))
     columns: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
     for owner, *facts in reader.all(_COLUMNS):
         columns[owner].append(tuple(facts))
@@ -166,6 +177,7 @@ def read_catalog(reader: Reader) -> Catalog:
             echoes=name.lower() in echoing,
             reenters=name.lower() in reentered,
             rewritten=name.lower() in rewritten,
+            unfollowed=name.lower() in unfollowed,
             rows=estimates.get(name.lower()),
         )
     return Catalog(tables, search_path=("",), version=sqlite3.sqlite_version_info)

@@ -26,15 +26,33 @@ WHERE m.type = 'table' AND (f.on_update NOT IN ('NO ACTION', 'RESTRICT') OR f.on
 NAMES_WHOLE = 40
 
 
+KEYS = """
+SELECT m.name, x.name
+FROM main.sqlite_schema AS m JOIN pragma_table_xinfo(m.name, 'main') AS x
+WHERE m.type = 'table' AND (x.pk OR x.hidden OR EXISTS (
+    SELECT 1 FROM pragma_index_list(m.name, 'main') AS l JOIN pragma_index_xinfo(l.name, 'main') AS i
+    WHERE l."unique" AND (l.partial OR (i.key AND ifnull(i.name, x.name) = x.name))))
+"""
+"""Columns that unique keys may be made of."""
+ROWIDS = frozenset({"rowid", "_rowid_", "oid"})
+
+
 @dataclass(frozen=True)
 class TriggerText:
     """What the text of CREATE TRIGGER says: ``before``, ``after`` or ``instead``, every name in its body, the tables that its
-    statements write, and whether it may let nothing come after it. Names are in lower case."""
+    statements write, those into which they insert, (table, column) of what they assign, and whether it may let nothing come after
+    it. Names are in lower case."""
 
     timing: str
     names: frozenset[str]
     written: frozenset[str]
+    inserted: frozenset[str]
+    assigned: frozenset[tuple[str, str]]
     ends: bool
+
+    def gives_keys(self, table: str, keys: Collection[str]) -> bool:
+        """Whether it may give a row of a table other values in some columns, or bring one."""
+        return table in self.inserted or any(on == table and column in keys for on, column in self.assigned)
 
 
 @lru_cache(maxsize=1024)
@@ -58,6 +76,8 @@ def read_trigger(sql: str) -> TriggerText:
         timing,
         frozenset(_name(one) for one in body),
         frozenset(_name(body[place]) for place in _targets(body) if place < len(body)),
+        frozenset(_name(two) for one, two in zip(body, body[1:], strict=False) if _is(one, "into")),
+        frozenset(pair for place in _targets(body) for pair in _assigned(body, place)),
         any(words[place : place + 3] == ["raise", "(", "ignore"] for place in range(len(words))),
     )
 
@@ -70,6 +90,23 @@ def _targets(body: Sequence[Token]) -> Iterable[int]:
         elif _is(one, "update"):
             # UPDATE OR REPLACE t
             yield place + (3 if place + 1 < len(body) and _is(body[place + 1], "or") else 1)
+
+
+def _assigned(body: Sequence[Token], place: int) -> Iterable[tuple[str, str]]:
+    """The columns that the UPDATE of the table at a place assigns."""
+    begin = next((at for at in range(place, len(body)) if _is(body[at], "set") or body[at].says(";")), len(body))
+    depth, open_ = 0, True
+    for one in body[begin + 1 :] if begin < len(body) and _is(body[begin], "set") else ():
+        if one.says(";") or (not depth and any(_is(one, word) for word in ("where", "from", "returning"))):
+            return
+        depth += one.says("(") - one.says(")")
+        # Names stand at the beginning and behind commas, those of a list in brackets.
+        if one.says("="):
+            open_ = False
+        elif one.says(",") and not depth:
+            open_ = True
+        elif open_:
+            yield _name(body[place]), _name(one)
 
 
 def _is(token: Token, word: str) -> bool:
@@ -102,6 +139,7 @@ class Ways:
     writes: dict[str, set[str]]
     named: dict[str, set[str]]
     early: dict[str, set[str]]
+    texts: dict[str, list[TriggerText]]
 
     def echoing(self) -> frozenset[str]:
         """Tables whose rows an update may write twice: foreign keys act, and so do triggers on the tables where they do,
@@ -116,6 +154,17 @@ class Ways:
         """Tables with a trigger that comes before a row of theirs is written and may write that row, too."""
         return frozenset(table for table, some in self.early.items() if self.leads(some, table))
 
+    def unfollowed(self, keys: Mapping[str, Collection[str]]) -> frozenset[str]:
+        """Those among them where rows may come or be given other `keys` before a row is written: whom REPLACE would delete then,
+        and which row it is, nobody can follow."""
+        return frozenset(
+            table
+            for table in self.rewritten()
+            for on in {table, *_reach(self.early[table], self.writes)}
+            for text in self.texts.get(on, ())
+            if text.gives_keys(table, ROWIDS.union(keys.get(table, ())))
+        )
+
     def leads(self, written: Collection[str], table: str) -> bool:
         """Whether what writes some tables may write that one."""
         return table in _reach(written, self.writes)
@@ -123,7 +172,7 @@ class Ways:
 
 def read_ways(references: Iterable[tuple[Any, ...]], bodies: Mapping[str, Sequence[str]]) -> Ways:
     """What statements write: `references` are rows of `REFERENCES`, `bodies` the user's triggers by table in lower case."""
-    found = Ways(defaultdict(set), defaultdict(set), defaultdict(set), defaultdict(set))
+    found = Ways(defaultdict(set), defaultdict(set), defaultdict(set), defaultdict(set), {})
     for parent, child, on_update in references:
         found.writes[parent].add(child)
         found.named[parent].add(child)
@@ -131,7 +180,8 @@ def read_ways(references: Iterable[tuple[Any, ...]], bodies: Mapping[str, Sequen
             found.updated[parent].add(child)
     known = {*found.named, *bodies}
     for table, texts in bodies.items():
-        for text in map(read_trigger, texts):
+        found.texts[table] = [read_trigger(text) for text in texts]
+        for text in found.texts[table]:
             found.named[table] |= text.names & known
             found.writes[table] |= text.written
             if text.timing == "before":
@@ -139,14 +189,16 @@ def read_ways(references: Iterable[tuple[Any, ...]], bodies: Mapping[str, Sequen
     return found
 
 
-def come_first(ways: Ways, triggers: Sequence[tuple[str, str, str, bool]]) -> frozenset[str]:
+def come_first(
+    ways: Ways, keys: Mapping[str, Collection[str]], triggers: Sequence[tuple[str, str, str, bool]]
+) -> frozenset[str]:
     """The triggers of ours that do not stand where they have to, of all `triggers` (name, text, table, whether it is ours) in the
     order in which they were made.
 
     SQLite runs the newest trigger of a table first. What one of the user's writes AFTER a row was written has to be told after
     that row was, because the row that ours are shown is then no longer what stands there: so theirs have to be older. What one
     writes BEFORE that has to be there when ours look at what is about to be written: so theirs have to be newer, and there has to
-    be one of ours that looks.
+    be one of ours that looks; where it changes `keys`, none can.
     """
     found, ours, early = set[str](), defaultdict[str, list[tuple[str, str]]](list), set[str]()
     for name, sql, table, mine in triggers:
@@ -159,8 +211,10 @@ def come_first(ways: Ways, triggers: Sequence[tuple[str, str, str, bool]]) -> fr
             found.update(one for one, _ in ours[on])
         elif text.timing == "before" and ways.leads(text.written, on):
             early.add(on)
+    unfollowed = ways.unfollowed(keys)
     for on in early:
         names = [name for name, _ in ours[on]]
+        found.update(names if on in unfollowed else ())
         found.update(name for name in names if (looks := _who_looks(name)) and not any(map(looks.fullmatch, names)))
     return frozenset(found)
 

@@ -18,6 +18,7 @@ from functools import cached_property
 
 from tidemark.contract.script import Piece
 from tidemark.dialect import Dialect
+from tidemark.errors import Code, Refusal
 from tidemark.model import Table
 from tidemark.names import Names
 from tidemark.query.terms import Probe, Term, probes
@@ -55,6 +56,13 @@ def stash_pieces(
     `take_back` gives the statements that undo rows given as ``FROM … AS v WHERE …``, `give` those that do OLD where a condition
     holds.
     """
+    if table.unfollowed:
+        raise Refusal(
+            Code.SOURCE_KIND,
+            f"a trigger that runs before rows of {table.label} are written inserts into it or assigns a column of a unique key, "
+            "so that nothing tells what becomes of the row that is about to be written.",
+            instead="the same trigger AFTER instead of BEFORE",
+        )
     stash = _Stash(names, dialect, table, reads, take_back, give).pieces()
     return [*stash, *seen_pieces(names, dialect, table, reads, take_back, give)] if table.rewritten else stash
 
