@@ -1,10 +1,14 @@
 """Every field of a dialect is a fact: here it is asked of the engine."""
 
+import re
+from dataclasses import fields
+from pathlib import Path
+
 import pytest
 
 from tests.conformance.conftest import HOSTILE, Opener, execute
 from tidemark.database.session import Conflict, Session
-from tidemark.dialect import POSTGRESQL, SQLITE, unquote
+from tidemark.dialect import POSTGRESQL, SQLITE, Dialect, Language, Planner, unquote
 from tidemark.errors import Refusal, TidemarkError
 from tidemark.names import shorten
 
@@ -80,6 +84,7 @@ def test_rows_are_numbered_as_they_are_inserted_and_have_a_place(session: Sessio
 
 def test_items_are_joined_in_their_order(session: Session) -> None:
     facts = session.dialect
+    assert facts.planner.keeps_order is (facts.in_order == "CROSS JOIN")
     execute(session, "CREATE TABLE t (a integer)", "CREATE TABLE u (a integer PRIMARY KEY)")
     execute(session, "INSERT INTO t VALUES (1), (3)", "INSERT INTO u VALUES (1), (2)")
     joined = f"SELECT t.a FROM u {facts.in_order} t ON t.a = u.a"
@@ -102,6 +107,31 @@ def test_a_view_takes_the_place_of_another_one_whose_columns_it_has_too(session:
         if words:
             session.script(f"CREATE {words}VIEW shown AS SELECT 2 AS a, 3 AS b")
     assert session.one("SELECT * FROM shown") == ((2, 3) if words else (1,))
+
+
+def test_an_index_is_made_while_writers_go_on(session: Session) -> None:
+    making = f"CREATE INDEX {session.dialect.online_index}i ON t (a)"
+    execute(session, "CREATE TABLE t (a integer)")
+    if session.dialect.online_index:
+        # It waits for writers, and so it cannot be one of them.
+        with pytest.raises(TidemarkError, match="transaction block"):
+            execute(session, making)
+        session.all(making)
+    else:
+        execute(session, making)
+    table = session.catalog().find("t")
+    assert table is not None and [index.name for index in table.indexes] == ["i"]
+
+
+def test_a_server_may_judge_values(session: Session) -> None:
+    judged = session.first_mutable("SELECT 1 AS c0", ("c0", "random()"))
+    assert (judged == 1) is session.dialect.judges_values
+
+
+def test_every_fact_is_asked_of_the_engines() -> None:
+    asked = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    facts = {field.name for kind in (Dialect, Language, Planner) for field in fields(kind)}
+    assert not [fact for fact in sorted(facts) if not re.search(rf"\b{fact}\b", asked)]
 
 
 def test_names_have_a_case_or_none(session: Session) -> None:
