@@ -12,6 +12,8 @@ import pytest
 
 from tests.bad_input.town import Town
 from tests.findings.place import connect
+from tests.kit.postgres import Server
+from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.errors import Code, Exit
 from tidemark.runtime.clock import Clock
@@ -236,3 +238,25 @@ def test_what_is_not_installed(town: Town) -> None:
     assert town.ask("explain", "nothing")[0] == Exit.REFUSED
     town.fine("uninstall", "--yes")
     assert town.picture() == before
+
+
+def test_a_server_that_stores_few_letters(postgres: Server) -> None:
+    """What the ledger has of a script is written in letters that every encoding has; names are the user's."""
+    name = f"narrow_{postgres.pid}"
+    postgres.run(f"CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+    try:
+        with contextlib.closing(connect(postgres.dsn(name))) as user:
+            user.execute('CREATE TABLE t (id int PRIMARY KEY, "größe" text)')
+            user.execute("INSERT INTO t VALUES (1, 'é'), (2, 'e'), (3, 'é')")
+            project = Project("narrow")
+            for freshness in ("commit", "tick"):
+                query = 'SELECT "größe", count(*) AS n, max(id) AS m FROM t GROUP BY "größe"'
+                project.derive(f"sizes_{freshness}", query=query, freshness=freshness)
+            tidemark = Tidemark(project, postgres.dsn(name))
+            tidemark.apply()
+            user.execute("DELETE FROM t WHERE id = 3")
+            tidemark.tick()
+            assert all(report.clean for report in tidemark.verify())
+            assert user.execute("SELECT * FROM sizes_tick ORDER BY m").fetchall() == [("é", 1, 1), ("e", 1, 2)]
+    finally:
+        postgres.drop_database(name)

@@ -10,7 +10,7 @@ from tidemark import Refusal
 from tidemark.database import postgres_catalog, postgres_equality, postgres_probe
 from tidemark.maintenance import aggregates
 from tidemark.model import Freshness, Table
-from tidemark.render import postgres_log
+from tidemark.render import postgres_flush, postgres_log
 
 # By type: two values. A box equals every other one of its area, and has no equality by which rows could be grouped.
 BARE = {
@@ -142,3 +142,37 @@ def test_values_that_have_no_order_are_written_beside_values_that_cannot_be_hash
     pg.tidemark.apply()
     pg.run("UPDATE t SET m = 3 WHERE id = 1", "UPDATE t SET x = '7'", "DELETE FROM t WHERE id = 2")
     pg.drained()
+
+
+def test_keys_of_a_type_that_only_has_an_order(pg: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of cube, isn and the ltree of older servers. Where a key may be NULL, deltas meet what they were written to by a
+    hash, if there is one; a mistake that hashes every type has each commit of a writer fail."""
+    called = {"<": "lt", "<=": "le", "=": "eq", ">=": "ge", ">": "gt"}
+    pg.run(
+        "CREATE TYPE odd",
+        "CREATE FUNCTION odd_in(cstring) RETURNS odd LANGUAGE internal IMMUTABLE STRICT AS 'int4in'",
+        "CREATE FUNCTION odd_out(odd) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'int4out'",
+        "CREATE TYPE odd (INPUT = odd_in, OUTPUT = odd_out, LIKE = integer)",
+        "CREATE FUNCTION odd_cmp(odd, odd) RETURNS integer LANGUAGE internal IMMUTABLE STRICT AS 'btint4cmp'",
+    )
+    for sign, name in called.items():
+        body = f"LANGUAGE internal IMMUTABLE STRICT AS 'int4{name}'"
+        pg.run(f"CREATE FUNCTION odd_{name}(odd, odd) RETURNS boolean {body}")
+        pg.run(f"CREATE OPERATOR {sign} (LEFTARG = odd, RIGHTARG = odd, FUNCTION = odd_{name})")
+    order = ", ".join(f"OPERATOR {place} {sign}" for place, sign in enumerate(called, start=1))
+    pg.run(
+        f"CREATE OPERATOR CLASS odd_ops DEFAULT FOR TYPE odd USING btree AS {order}, FUNCTION 1 odd_cmp(odd, odd)",
+        "CREATE TABLE t (id integer PRIMARY KEY, k odd, v integer)",
+        "INSERT INTO t VALUES (1, '1', 1), (2, NULL, 2)",
+    )
+    pg.derive("highest", "SELECT k, count(*) AS n, max(v) AS m FROM t GROUP BY k", freshness="commit")
+    pg.derive("kinds", "SELECT v % 2 AS g, count(DISTINCT k) AS n FROM t GROUP BY v % 2", freshness="commit")
+    pg.tidemark.apply()
+    for statement in ("INSERT INTO t VALUES (3, '1', 3), (4, NULL, 3), (5, '2', 1)", "DELETE FROM t WHERE v > 1"):
+        pg.run(statement)
+        pg.verified()
+    monkeypatch.setattr(postgres_flush, "is_hashed", lambda _: True)
+    pg.derive("again", pg.queries["highest"], freshness="commit")
+    pg.tidemark.apply()
+    with pytest.raises(psycopg.errors.UndefinedFunction):
+        pg.run("INSERT INTO t VALUES (6, '1', 9)")

@@ -222,3 +222,25 @@ def test_a_cursor_and_a_statement_that_returns(rows: Place) -> None:
     finished(rows)
     rows.rows("WITH gone AS (DELETE FROM f WHERE g = 1 RETURNING *) SELECT * FROM gone")
     finished(rows)
+
+
+def test_what_somebody_holds_for_a_migration_is_not_waited_for_by_looks(rows: Place) -> None:
+    """What the server writes down of keys and of triggers by row waits for their table, and a look is at all tables."""
+    rows.run(
+        "CREATE TABLE w (id int, g int, v varchar(9), PRIMARY KEY (id)) PARTITION BY RANGE (id)",
+        "CREATE TABLE w0 PARTITION OF w DEFAULT",
+        "CREATE TABLE apart (id int PRIMARY KEY, g int)",
+    )
+    rows.derive("parts", "SELECT g, max(v) AS m FROM w GROUP BY g", freshness="commit")
+    rows.derive("other", "SELECT g, count(*) AS n FROM apart GROUP BY g", freshness="tick")
+    rows.tidemark.apply()
+    migration = rows.client()
+    migration.execute("BEGIN; LOCK TABLE f, u, w IN ACCESS EXCLUSIVE MODE")
+    rows.run("SET statement_timeout = '10s'", "INSERT INTO apart VALUES (1, 1)")
+    assert {one.captures for one in rows.tidemark.status()} == {"ok"}
+    assert rows.tidemark.run(until_idle=True).gaps == 0
+    assert rows.rows("SELECT g, n FROM other") == [(1, 1)]
+    migration.execute("DROP TRIGGER _update_parts_w ON w; COMMIT")
+    assert {one.name for one in rows.tidemark.status() if one.captures != "ok"} == {"parts"}
+    rows.tidemark.apply()
+    finished(rows)

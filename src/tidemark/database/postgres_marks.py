@@ -22,6 +22,13 @@ Ask = Callable[[str, Parameters | None], list[tuple[Any, ...]]]
 # A name as `Table.label` writes it.
 _LABEL = "CASE WHEN n.nspname = 'public' THEN {name} ELSE n.nspname || '.' || {name} END"
 
+# To put the condition of a trigger together waits for whoever holds its table for a migration: as long as somebody does, its
+# definition is not asked for, and taken for the one that was marked.
+_HELD = """(t.tgqual IS NOT NULL AND EXISTS (
+           SELECT FROM pg_locks AS l WHERE l.relation = t.tgrelid AND l.mode = 'AccessExclusiveLock' AND l.granted
+           AND l.pid <> pg_backend_pid()
+           AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())))"""
+
 # Our triggers on tables fire always; whoever switched one off and on again left it as an ordinary one.
 # Each query gives: name, what it hangs on, COMMENT ON …, definition, comment, whether it is switched off.
 _OBJECTS = {
@@ -66,22 +73,27 @@ WHERE n.nspname = 'tidemark'
     "trigger": """
 SELECT 'trigger' AS kind, t.tgname::text AS name, {label} AS hangs_on,
        format('TRIGGER %I ON %I.%I', t.tgname, n.nspname, c.relname) AS object,
-       pg_get_triggerdef(t.oid) AS definition, obj_description(t.oid, 'pg_trigger') AS remark,
+       CASE WHEN NOT {held} THEN pg_get_triggerdef(t.oid) END AS definition, obj_description(t.oid, 'pg_trigger') AS remark,
        t.tgenabled <> CASE c.relkind WHEN 'v' THEN 'O' ELSE 'A' END
            OR CASE WHEN c.relkind = 'p' THEN EXISTS (
                SELECT FROM pg_trigger AS k WHERE k.tgfoid = t.tgfoid AND k.tgname = t.tgname AND k.tgenabled <> 'A'
-               AND k.tgparentid <> 0 AND k.tgrelid IN (SELECT relid FROM pg_partition_tree(t.tgrelid))) ELSE false END AS is_off
+               AND k.tgparentid <> 0 AND k.tgrelid IN (
+                   WITH RECURSIVE tree AS (
+                       SELECT t.tgrelid AS relid
+                       UNION ALL SELECT i.inhrelid FROM tree AS r JOIN pg_inherits AS i ON i.inhparent = r.relid)
+                   SELECT relid FROM tree)) ELSE false END AS is_off
 FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
     JOIN pg_proc AS p ON p.oid = t.tgfoid
 WHERE p.pronamespace = (SELECT s.oid FROM pg_namespace AS s WHERE s.nspname = 'tidemark')
   AND NOT t.tgisinternal AND t.tgparentid = 0
-""".replace("{label}", _LABEL.format(name="c.relname")),
+""".replace("{label}", _LABEL.format(name="c.relname")).replace("{held}", _HELD),
 }
 # Where the catalog has the name without its schema, by which it finds an object; each text above ends in its conditions.
 _BARE = {"relation": "c.relname", "type": "t.typname", "function": "p.proname", "trigger": "t.tgname"}
 _MAJOR = "(current_setting('server_version_num')::int / 10000)"
 _INSTALLED = f"""
-SELECT o.kind, o.name, o.remark, left(encode(sha256(convert_to(coalesce(o.definition, ''), 'UTF8')), 'hex'), 8),
+SELECT o.kind, o.name, o.remark, CASE WHEN o.kind = 'trigger' AND o.definition IS NULL THEN split_part(o.remark, ':', 3)
+       ELSE left(encode(sha256(convert_to(coalesce(o.definition, ''), 'UTF8')), 'hex'), 8) END,
        {_MAJOR}::text, o.is_off
 FROM ({{objects}}) AS o
 WHERE (o.kind <> 'view' OR o.name LIKE 'tidemark.%' OR coalesce(o.remark, '') LIKE 'tidemark:%')

@@ -70,11 +70,6 @@ def spelling_of_key(column: OutputColumn, dialect: Dialect) -> Spelling:
     return "many" if dialect.types_are_fixed or column.collation not in _PLAIN_COLLATIONS else "number"
 
 
-def has_no_hash(type_: str) -> bool:
-    """Whether PostgreSQL sorts values of a type and cannot hash them."""
-    return _MODIFIER.sub("", type_).removesuffix("[]").strip('"') in _WITHOUT_HASH
-
-
 def is_hashed(type_: str) -> bool:
     """Whether PostgreSQL is known to hash values of a type, equal ones alike, and to read them from JSON again."""
     plain = _MODIFIER.sub("", type_).removesuffix("[]").rpartition(".")[2]

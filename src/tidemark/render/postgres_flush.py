@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from tidemark.contract.script import Piece
-from tidemark.maintenance.key_types import has_no_hash
+from tidemark.maintenance.key_types import is_hashed
 from tidemark.maintenance.program import Feed, LinearProgram, Part
 from tidemark.model import Table
 from tidemark.render.deltas import came, needs_touch, touched, went
@@ -357,12 +357,12 @@ def _recompute(store: Store, again: list[_Anew], source: str, flags: str, aliase
 
 
 def hashed_match(store: Store) -> str:
-    """Written rows and deltas of one key; NULL keys are joined by their record's hash."""
+    """Written rows and deltas of one key; NULL keys are joined by their record's hash, but for types that may have none."""
     pairs = [(f"w.{store.column(part)}", f"d.{store.column(part)}") for part in store.key]
     if not store.nullable:
         return " AND ".join(f"{left} = {right}" for left, right in pairs)
     same = " AND ".join(f"{one} IS NOT DISTINCT FROM {other}" for one, other in pairs)
-    hashed = [pair for pair, part in zip(pairs, store.key, strict=True) if not has_no_hash(part.type)]
+    hashed = [pair for pair, part in zip(pairs, store.key, strict=True) if is_hashed(part.type)]
     if not hashed:
         return same
     left, right = (", ".join(side) for side in zip(*hashed, strict=True))

@@ -286,7 +286,7 @@ CREATE TABLE tidemark._silence (
 );
 
 -- part: now
--- What the function says for no second ahead, spelled out: a call of it is planned anew with each statement, which takes 55 µs.
+-- What the function says for no second ahead, spelled out: a call of it is planned anew with each statement, which takes 55 microseconds.
 to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24":"MI":"SS.MS"Z"')
 
 -- name: fall_silent
@@ -513,7 +513,7 @@ behind AS (
 -- runs functions of ours without the rights that they need, so that whoever writes the source fails.
 -- A function means what those mean that its text calls, and an aggregate what its functions do.
 -- A text of the query that is a value of an enum is none any more where that has another name.
--- DETACH PARTITION … CONCURRENTLY that waits, or was cancelled, leaves a partition that fires its triggers and is no part of the whole.
+-- DETACH PARTITION CONCURRENTLY that waits, or was cancelled, leaves a partition that fires its triggers and is no part of the whole.
 -- A trigger of ours that somebody has switched since it was marked may have been off meanwhile; what a partition has of it comes with
 -- the trigger or with the partition's place. A whole row has every column of its table.
 WITH RECURSIVE watched AS (
@@ -535,9 +535,14 @@ WITH RECURSIVE watched AS (
     SELECT DISTINCT w.of, w.kept, c.oid, CASE WHEN n.nspname = 'public' THEN CAST(c.relname AS text) ELSE n.nspname || '.' || c.relname END AS label,
         CASE WHEN EXISTS (SELECT FROM tables AS t WHERE t.of = w.of AND t.oid = c.oid) THEN 16 ELSE 28 END AS events
     FROM watched AS w JOIN pg_class AS c ON c.oid = to_regclass(nullif(w.shown, '')) JOIN pg_namespace AS n ON n.oid = c.relnamespace
+), tree AS (
+    -- The server's own function for this waits for whoever holds a partition, or the whole, for a migration.
+    SELECT DISTINCT t.oid AS root, i.inhrelid AS relid FROM tables AS t JOIN pg_inherits AS i ON i.inhparent = t.oid
+    WHERE t.relkind = 'p' AND NOT i.inhdetachpending
+    UNION ALL
+    SELECT r.root, i.inhrelid FROM tree AS r JOIN pg_inherits AS i ON i.inhparent = r.relid WHERE NOT i.inhdetachpending
 ), members AS (
-    SELECT t.of, t.source, t.oid AS root, p.relid FROM tables AS t CROSS JOIN LATERAL pg_partition_tree(t.oid) AS p
-    WHERE p.relid <> t.oid
+    SELECT t.of, t.source, t.oid AS root, CAST(r.relid AS regclass) AS relid FROM tables AS t JOIN tree AS r ON r.root = t.oid
 ), emptied AS (
     -- Before-triggers of ours that tell of TRUNCATE, and all of them: a partition without those of the whole came after they were made.
     SELECT x.relid, count(*) FILTER (WHERE CAST(g.tgtype AS integer) & 2 <> 0) AS before
@@ -618,10 +623,21 @@ FROM members AS m JOIN pg_class AS c ON c.oid = m.relid JOIN pg_namespace AS n O
     JOIN pg_inherits AS i ON i.inhrelid = m.relid JOIN pg_type AS y ON y.oid = c.reltype
     LEFT JOIN untold AS u ON u.root = m.root AND u.relid = m.relid
 UNION ALL
-SELECT t.of, t.source, 'unique key ' || substr(pg_get_indexdef(i.indexrelid), strpos(pg_get_indexdef(i.indexrelid), '(')), '', '', '', 0, 1
+SELECT t.of, t.source, 'unique key ' || CASE WHEN k.plain THEN '(' || k.columns || ')'
+           ELSE substr(pg_get_indexdef(i.indexrelid), strpos(pg_get_indexdef(i.indexrelid), '(')) END, '', '', '', 0, 1
 FROM tables AS t JOIN pg_index AS i ON i.indrelid = t.oid AND i.indisunique AND i.indisvalid AND i.indexprs IS NULL
-WHERE NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = i.indexrelid AND a.attnum <= i.indnkeyatts
-                  AND pg_get_indexdef(i.indexrelid, a.attnum, false) <> ALL (SELECT quote_ident(k) FROM unnest(t.columns) AS k))
+    JOIN pg_class AS c ON c.oid = i.indexrelid
+    CROSS JOIN LATERAL (
+        -- The server's own function for this waits for whoever holds the table for a migration. What it says of most keys is plain.
+        SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY n.place) AS columns, bool_and(a.attname = ANY (t.columns)) AS read,
+            i.indpred IS NULL AND i.indnatts = i.indnkeyatts AND c.reloptions IS NULL AND NOT i.indnullsnotdistinct AND bool_and(
+                i.indoption[n.place] = 0 AND i.indcollation[n.place] IN (0, a.attcollation) AND o.opcdefault
+                AND (o.opcintype = a.atttypid OR (format_type(a.atttypid, NULL), o.opcintype) = ('character varying', CAST('text' AS regtype)))
+            ) AS plain
+        FROM generate_series(0, i.indnkeyatts - 1) AS n (place) JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = i.indkey[n.place]
+            JOIN pg_opclass AS o ON o.oid = i.indclass[n.place]
+    ) AS k
+WHERE k.read
 UNION ALL
 SELECT t.of, t.source, 'trigger ' || g.tgname, '', '',
        coalesce(string_agg(CAST(g.xmin AS text), ' ' ORDER BY g.oid) FILTER (WHERE CASE WHEN g.tgparentid = 0

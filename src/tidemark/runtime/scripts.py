@@ -27,7 +27,7 @@ FORGOTTEN = frozenset({"owner", "writers", "nulls_distinct"})
 
 def script_text(script: Script) -> str:
     """The script as JSON text with sorted keys."""
-    return json.dumps(script.as_json(), sort_keys=True, ensure_ascii=False)
+    return json.dumps(script.as_json(), sort_keys=True)
 
 
 @lru_cache(maxsize=SCRIPTS_REMEMBERED)
@@ -49,7 +49,7 @@ def _read(kind: type[T], text: str, word: str) -> T:
 
 def capture_text(capture: Capture) -> str:
     """The capture as JSON text with sorted keys."""
-    return json.dumps(as_data(capture), sort_keys=True, ensure_ascii=False)
+    return json.dumps(as_data(capture), sort_keys=True)
 
 
 @lru_cache(maxsize=SCRIPTS_REMEMBERED)
