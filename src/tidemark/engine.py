@@ -170,8 +170,12 @@ class Tidemark(Workshop):
         Of how rows are kept nothing takes part, unlike in `verify`, whose comparison is by keys and so is for tables of any size.
         """
         with self._open() as duty:
-            rows = [row for row in self._live(duty, names) if not row.script.supports]
-            return tuple(compare_as_written(duty, row, self._drain_under_lease(duty, row)) for row in rows)
+            live, found = self._live(duty, names), list[WrittenReport]()
+            for row in (one for one in live if not one.script.supports):
+                beneath = [one for one in live if one.script.supports == row.name]
+                drain = self._drain_all(duty, (*beneath, row))
+                found.append(compare_as_written(duty, row, drain, [one.script for one in beneath]))
+            return tuple(found)
 
     def adopt(
         self, name: str, *, take_over: bool = False, shadow: bool = False, baseline: bool = False

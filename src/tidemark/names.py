@@ -33,6 +33,24 @@ def support_name(owner: str, number: int) -> str:
     return f"_support_{owner}_{number}"
 
 
+STAGE = "_stage_"
+
+
+def stage_name(owner: str, number: int) -> str:
+    """The name of the stage of a derived table, a support that keeps its inner rows; no declaration can have one like it."""
+    return f"{STAGE}{owner}_{number}"
+
+
+def is_stage(name: str) -> bool:
+    """Whether a support of that name is a stage."""
+    return name.startswith(STAGE)
+
+
+def owner_of(name: str) -> str:
+    """The derived table whose stage has that name; the name itself where it is no stage."""
+    return name.removeprefix(STAGE).rpartition("_")[0] if is_stage(name) else name
+
+
 @dataclass(frozen=True)
 class Names:
     """Names of one derived table's objects in one generation. Results of `own`, `store` … are quoted and qualified. `session`

@@ -160,7 +160,7 @@ class Workshop:
         """What is declared, and the supports of it."""
         session, rows = duty.session, [row for row in duty.ledger.derived() if row.state != "retired"]
         names, supported = frozenset(row.name for row in rows), frozenset(row.script.supports for row in rows)
-        return with_supports(self._adopted(duty), Known(catalog, session, names, supported))
+        return with_supports(self._adopted(duty), Known(catalog, session, names, supported, self._compiled))
 
     def _adopted(self, duty: Duty) -> tuple[Declaration, ...]:
         """What is declared, as far as its adoption has come."""
@@ -244,6 +244,9 @@ class Workshop:
         duty.ledger.require()
         everything = upstream_first(duty.ledger.derived())
         rows = [row for row in everything if row.state == "live" or (also_read and is_served(row, everything))]
+        # Nobody vouches for what is added up from rows that are out of service.
+        out = {row.script.supports for row in everything if row.live_at and row.state not in ("live", "retired")}
+        rows = [row for row in rows if row.name not in out or also_read]
         require_names(names, {row.name for row in rows})
         return [row for row in rows if not names or row.name in names or row.script.supports in names]
 
@@ -262,6 +265,11 @@ class Workshop:
         if row.script.tick is None:
             return None
         return lambda: self._under_lease(duty, row, lambda mine, row: drain(mine, row.script))
+
+    def _drain_all(self, duty: Duty, rows: Sequence[Installed]) -> Callable[[], object] | None:
+        """How to drain all of them, one after the other; None where none has ticks."""
+        works = [work for row in rows if (work := self._drain_under_lease(duty, row)) is not None]
+        return (lambda: [work() for work in works]) if works else None
 
     def _catalog(self, duty: Duty) -> Catalog:
         """What the database holds, with what is stated about it."""

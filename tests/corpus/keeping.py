@@ -19,6 +19,7 @@ from tidemark.compiler.derived import compile_derived
 from tidemark.contract.script import Script
 from tidemark.database.open import open_session
 from tidemark.errors import TidemarkError
+from tidemark.runtime.cascade import upstream_first
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Ledger
@@ -97,19 +98,21 @@ class Keeping:
         self.tidemark.apply()
 
     def tick(self) -> tuple[dict[str, float], dict[str, str]]:
-        """Apply what waits. Gives the seconds of computing for each derived table that ticks, and what failed for others."""
+        """Apply what waits. Gives the seconds of computing for each derived table that ticks, its stages with it, and what failed
+        for others."""
         seconds: dict[str, float] = {}
         failed: dict[str, str] = {}
         with self._duty() as duty:
             backend = 0 if self.ground.engine == "sqlite" else int(duty.session.all("SELECT pg_backend_pid()")[0][0])
-            for row in [row for row in duty.ledger.derived() if row.script.tick is not None]:
+            for row in upstream_first([row for row in duty.ledger.derived() if row.script.tick is not None]):
+                name = row.script.supports or row.name
                 began = self.ground.spent(backend)
                 try:
                     while not tick(duty, row.script).drained:
                         continue
-                    seconds[row.name] = self.ground.spent(backend) - began
+                    seconds[name] = seconds.get(name, 0.0) + self.ground.spent(backend) - began
                 except (TidemarkError, *DRIVER_ERRORS) as problem:
-                    failed[row.name] = f"ticking: {type(problem).__name__}: {problem}"
+                    failed[name] = f"ticking: {type(problem).__name__}: {problem}"
         return seconds, failed
 
     def wrong(self, query: Query) -> tuple[Bag, Bag]:

@@ -19,6 +19,7 @@ from tests.simulation import (
     shapes_owned,
     shapes_recursive,
     shapes_spelled,
+    shapes_staged,
     shapes_unshown,
     shapes_wide,
 )
@@ -41,6 +42,7 @@ assert all(
         shapes_owned,
         shapes_recursive,
         shapes_spelled,
+        shapes_staged,
         shapes_unshown,
         shapes_wide,
     )

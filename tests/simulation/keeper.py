@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from tests.simulation import retained
 from tests.simulation.accidents import ACCIDENTS
+from tests.simulation.beneath import differing, is_out
 from tests.simulation.beside import expect_no_repair, nobody_seen
 from tests.simulation.case import Derived, Failure
 from tests.simulation.case import Duty as Order
@@ -44,7 +45,6 @@ from tidemark.runtime.duty import Crew, Duty
 from tidemark.runtime.lease import TERM_SECONDS, Lost, name_holder, take_lease
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.ticks.tick import has_work, tick
-from tidemark.runtime.truth.as_written import compare_as_written
 from tidemark.runtime.truth.repair import repair
 from tidemark.runtime.truth.verify import verify
 
@@ -331,7 +331,9 @@ class Keeper:
         def work() -> frozenset[str]:
             mine = self._open()
             rows = self._served(order.table)
-            return frozenset(one.name for one in rows if self._tick_one(mine, self.holder, one, order.batches))
+            late = {one.name for one in rows if not self._tick_one(mine, self.holder, one, order.batches)}
+            late |= {one.script.supports for one in rows if one.name in late}
+            return frozenset(one.name for one in rows if not is_out(one.name, self.rows())) - late
 
         return self._watched(work, order)
 
@@ -349,7 +351,8 @@ class Keeper:
                 self.ticks += 1
                 self._watch().misread(one.script, self.ticks)
                 report = tick(mine, one.script, max_batches=batches, at_once=self.rng.random() < 0.5)
-                self.tally.ticked(self._meaning(one).family, report.changes_sealed)
+                owner = self.admitted.get(one.script.supports)
+                self.tally.ticked((owner or self._meaning(one)).family, report.changes_sealed)
                 if report.drained or batches is not None:
                     return report.drained
         finally:
@@ -358,8 +361,8 @@ class Keeper:
             lease.release()
 
     def pending(self, name: str) -> bool:
-        """Whether a tick would find anything to do."""
-        return any(has_work(self._open(), one.script) for one in self._live(name))
+        """Whether a tick would find anything to do, or nobody says that the rows are true."""
+        return is_out(name, self.rows()) or any(has_work(self._open(), one.script) for one in self._live(name))
 
     def live(self, name: str) -> str:
         """A SELECT of the rows as of now, what waits included; empty where there is none."""
@@ -382,10 +385,7 @@ class Keeper:
 
     def differing(self) -> list[str]:
         """What the queries say as they are written, and readers do not see, as texts."""
-        duty = self._open()
-        live = [one for one in self._live() if not one.script.supports]
-        reports = [compare_as_written(duty, one, drainer(duty, one.script)) for one in live]
-        return [f"{report.derived} {wrong}" for report in reports for wrong in report.differ]
+        return differing(self._open(), self._live())
 
     def repair(self, name: str | None = None) -> None:
         """Repair what a verification recorded."""

@@ -1,4 +1,4 @@
-"""Deliberate mistakes in counts of different values: in supports, and in what is counted there.
+"""Deliberate mistakes in supports and stages, and in what is counted and added up there.
 
 Owns: the list `SUPPORTED`, for both engines. Promises: as `mutants`.
 """
@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
+from tests.simulation.case import Engine
 from tests.simulation.mutants import Change, Mutant, texts
 from tidemark.contract.script import Script
 
@@ -94,6 +95,20 @@ def _ranks(pattern: str, by: str) -> Change:
     return only(_has_supports, change)
 
 
+STAGED = ("staged",)
+READS_STAGE = "_stage_"
+LEAVES: tuple[tuple[Engine, Change], ...] = (
+    ("sqlite", texts("trigger", READS_STAGE, r'("_rows" - )\(1\)', r"\1(0)")),
+    ("postgres", texts("function", READS_STAGE, r"-\(1\)", "(0)")),
+)
+
+
+def _stays(script: Script) -> Script:
+    """Rows of a stage that went stay."""
+    kept = tuple(text for text in script.applier.write if not re.match(r"DELETE FROM", text))
+    return replace(script, applier=replace(script.applier, write=kept))
+
+
 SUPPORTED: tuple[Mutant, ...] = (
     *(Mutant(engine, word, FAMILIES, change, disturbed="filled" in word) for engine, word, change in CHANGES),
     *(
@@ -102,6 +117,11 @@ SUPPORTED: tuple[Mutant, ...] = (
     ),
     *(
         Mutant(engine, "a group that is there once", RANKED, _ranks(r'("_rows") > 0', r"\1 > 1"))
+        for engine in ("sqlite", "postgres")
+    ),
+    *(Mutant(engine, "a row that leaves a stage", STAGED, only(_has_supports, change)) for engine, change in LEAVES),
+    *(
+        Mutant(engine, "a row of a stage that is gone", STAGED, only(_is_support, _stays), disturbed=True)
         for engine in ("sqlite", "postgres")
     ),
 )

@@ -13,6 +13,7 @@ from typing import Any
 from tidemark.cli.outcome import table
 from tidemark.cli.terminal import fit
 from tidemark.contract.script import Capture, Script
+from tidemark.names import is_stage
 from tidemark.runtime.backfill.record import BackfillStatus, next_of, tell_quarantined
 from tidemark.runtime.backfill.runner import BackfillReport
 from tidemark.runtime.changes.adoption import Shadow
@@ -80,7 +81,8 @@ def _step_text(step: Step) -> str:
     facts += "".join(f", scanning {scan.source} by {scan.watermark} (eventually verified)" for scan in scans)
     rows = f", largest source about {step.rows:,} rows" if step.rows is not None else ""
     scripts = [step.script] if step.script else [row.script for row in step.obsolete]
-    beside = f" (a support of {scripts[0].supports})" if scripts and scripts[0].supports else ""
+    kind = "stage" if is_stage(step.derived) else "support"
+    beside = f" (a {kind} of {scripts[0].supports})" if scripts and scripts[0].supports else ""
     return f"{SIGNS[step.verb]} {step.verb} {step.derived}{beside}: {step.reason}{facts}{rows}"
 
 

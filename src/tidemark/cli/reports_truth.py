@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from shlex import quote
 from typing import Any
 
+from tidemark.names import is_stage
 from tidemark.runtime.changes.adoption import AdoptionReport
 from tidemark.runtime.ticks.batch import Difference
 from tidemark.runtime.truth.as_written import WrittenReport
@@ -71,7 +72,8 @@ def verify_text(done: Sequence[VerifyReport], *, some: bool = False) -> str:
         if report.gap:
             lines.append(f"{report.derived}: not compared: {report.gap}")
             continue
-        beside = f" (a support of {report.supports})" if report.supports else ""
+        kind = "stage" if is_stage(report.derived) else "support"
+        beside = f" (a {kind} of {report.supports})" if report.supports else ""
         lines.append(
             f"{report.derived}{beside}: {tell_count(report.keys, 'row')}, {report.drift:,} drift, {report.seconds:.2f} s"
         )

@@ -29,7 +29,7 @@ from tidemark.maintenance.sampling import find_sampled, sample
 from tidemark.maintenance.shapes import NotLinear
 from tidemark.maintenance.support import Support, Supports, stores_of, supports_of
 from tidemark.model import Catalog, Declaration, Describe, Kept, OutputColumn
-from tidemark.names import Names
+from tidemark.names import Names, is_stage
 from tidemark.query.admit import admit, indexes_name_outputs
 from tidemark.query.cut import cut_of, is_hidden
 from tidemark.query.home import home_of
@@ -42,6 +42,7 @@ from tidemark.query.partitions import Lower, narrower
 from tidemark.query.purity import FirstMutable, never_mutable, require_pure
 from tidemark.query.ranked import over_rankings
 from tidemark.query.relation import Query
+from tidemark.query.staged import over_stage
 from tidemark.query.storable import storable
 from tidemark.query.watched import watches_of
 from tidemark.render.crossings import check_crossings
@@ -49,9 +50,10 @@ from tidemark.render.due import moment_of
 from tidemark.render.engines import PIECES
 from tidemark.render.live import live_view
 from tidemark.render.made import Made, of_bilinear, of_keyed, of_linear
-from tidemark.render.offers import kept_table, offers
+from tidemark.render.offers import offers
 from tidemark.render.scans import scheduled
-from tidemark.render.statements import Store, qualified
+from tidemark.render.statements import qualified
+from tidemark.render.supported import as_support, missing_of, reasons_of
 
 Key = tuple[KeyColumn, ...]
 
@@ -138,7 +140,7 @@ def _compile(
     declaration = left_to_ticks(replace(declaration, query={"": kept}), lowered)
     admit(lowered, catalog)
     require_pure(lowered, first_mutable, describe, catalog.routines)
-    lowered = over_rankings(declaration.name, lowered, stores_of(declaration, catalog), catalog)
+    lowered = _over_supports(lowered, declaration, catalog)
     indexes_name_outputs(lowered, declaration.indexes)
     key, unproven = _key(lowered, declaration, stored)
     joins = _joined(declaration, key, catalog)
@@ -159,7 +161,7 @@ def _compile(
         generation=names.generation,
         klass=made.klass,
         freshness=made.freshness,
-        reasons=(*made.reasons, *_support_reasons(declaration)),
+        reasons=(*made.reasons, *reasons_of(declaration)),
         key=made.shown.key_names,
         columns=tuple(output.name for output in outputs),
         sources=tuple(table.label for table in made.tables),
@@ -169,7 +171,7 @@ def _compile(
         store=names.store,
         public=made.public,
         truth=query,
-        missing_indexes=made.missing,
+        missing_indexes=missing_of(made, declaration),
         watches=watches_of(query, lowered, made.tables, catalog, dialect),
         verify_seconds=declaration.verify or 0.0,
         repairs=declaration.repair,
@@ -187,7 +189,15 @@ def _compile(
         pruned=pruned.pruned_of(lowered),
         holds=made.holds,
     )
-    return _as_support(script, declaration.supports, made.store) if declaration.supports else script
+    return as_support(script, declaration, made.shown) if declaration.supports else script
+
+
+def _over_supports(query: Query, declaration: Declaration, catalog: Catalog) -> Query:
+    """The query with what is read of its supports, where these are there. `query` is used up."""
+    found = over_rankings(declaration.name, query, stores_of(declaration, catalog), catalog)
+    for stage in filter(is_stage, declaration.supported_by):
+        found = over_stage(found, stage, catalog)
+    return found
 
 
 def _as_given(
@@ -223,21 +233,6 @@ def _pieces(
     make, by_batch = PIECES[names.dialect.name].crossings, made.freshness == "tick"
     crossings = make(made.shown, declaration.crossings, catalog.search_path, by_batch)
     return (*made.pieces, *live, *crossings)
-
-
-def _support_reasons(declaration: Declaration) -> tuple[str, ...]:
-    if not declaration.supported_by:
-        return ()
-    stores = ", ".join(declaration.supported_by)
-    return (f"how often each value occurs is kept in {stores}, because {declaration.why_supported}",)
-
-
-def _as_support(script: Script, owner: str, store: Store) -> Script:
-    """The script of a support: no name is public, and who reads it reads its store."""
-    pieces = tuple(piece for piece in script.pieces if not piece.public)
-    return replace(
-        script, pieces=pieces, public=script.store, offers=(kept_table(store, script.freshness),), supports=owner
-    )
 
 
 def support_queries(
@@ -309,7 +304,8 @@ def _by_unit(read: _Read, reason: str) -> Made:
 def _join(read: _Read) -> BilinearProgram | None:
     """The bilinear program, if what changed rows join can be added up."""
     declaration, catalog, dialect = read.declaration, read.catalog, read.dialect
-    if declaration.columns_of or declaration.rows_of or declaration.supports or pruned.pruned_of(read.query):
+    beneath = bool(declaration.supports) and not is_stage(declaration.name)
+    if declaration.columns_of or declaration.rows_of or beneath or pruned.pruned_of(read.query):
         return None
     try:
         _require_changes_alone(read)

@@ -16,7 +16,7 @@ from tidemark.dialect import Dialect
 from tidemark.maintenance.parts import Parts
 from tidemark.maintenance.program import Feed, Part, RowText, Stored, both, text
 from tidemark.model import Catalog, Column, Declaration, Table
-from tidemark.names import ROWS, support_name
+from tidemark.names import ROWS, is_stage, support_name
 from tidemark.query.relation import Aggregate, Occurrence, Scalar
 
 VALUE = "x"
@@ -113,7 +113,7 @@ class Support:
 
 def supports_of(declaration: Declaration, catalog: Catalog) -> Supports | None:
     """The supports that a derived table counts in, as the catalog has them."""
-    if not declaration.supported_by:
+    if all(is_stage(name) for name in declaration.supported_by):
         return None
     return Supports(declaration.name, stores_of(declaration, catalog))
 

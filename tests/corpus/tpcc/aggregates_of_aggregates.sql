@@ -30,7 +30,6 @@ GROUP BY x.w_id, x.d_id, x.orders;
 
 -- name: items_by_sold_pieces
 -- key: pieces
--- global: an item's old sum is not kept by the sources
 SELECT x.pieces, count(*) AS items
 FROM (SELECT i_id, sum(quantity) AS pieces FROM order_line GROUP BY i_id) AS x
 GROUP BY x.pieces;

@@ -91,7 +91,6 @@ HAVING count(DISTINCT w_id) > 1;
 
 -- name: distinct_grouped
 -- key: most
--- global: a name's old count is not kept by the sources
 SELECT DISTINCT count(*) AS most FROM customer GROUP BY last_name;
 
 -- name: distinct_whole

@@ -38,7 +38,6 @@ WHERE balance > (SELECT max(balance) FROM customer WHERE w_id = 1) AND w_id <> 1
 SELECT w_id, name FROM warehouse WHERE EXISTS (SELECT 1 FROM stock WHERE quantity < 11);
 
 -- name: emptiness
--- global: one row over everything
 SELECT count(*) AS idle_items
 FROM item i
 WHERE NOT EXISTS (SELECT 1 FROM order_line l WHERE l.i_id = i.i_id);
@@ -50,7 +49,6 @@ WITH sums AS (SELECT w_id, d_id, sum(amount) AS amount FROM order_line GROUP BY 
 SELECT w_id, d_id, amount FROM sums WHERE amount = (SELECT max(amount) FROM sums);
 
 -- name: mean_of_group_counts
--- global: one row over everything
 SELECT avg(x.orders) AS mean_orders, max(x.orders) AS most
 FROM (SELECT w_id, d_id, c_id, count(*) AS orders FROM orders GROUP BY w_id, d_id, c_id) AS x;
 

@@ -216,7 +216,6 @@ ORDER BY l.l_shipmode;
 
 -- name: h13_customer_distribution
 -- key: c_count
--- global: a customer's old count is known only to the stored rows of all customers
 SELECT c_count, count(*) AS custdist
 FROM (
     SELECT c.c_custkey, count(o.o_orderkey) AS c_count
@@ -259,7 +258,6 @@ GROUP BY p.p_brand, p.p_type, p.p_size
 ORDER BY supplier_cnt DESC, p.p_brand, p.p_type, p.p_size;
 
 -- name: h17_small_quantity_revenue
--- global: one row over everything
 SELECT sum(l.l_extendedprice) / 7.0 AS avg_yearly
 FROM lineitem l
 JOIN part p ON p.p_partkey = l.l_partkey

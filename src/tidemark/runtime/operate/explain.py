@@ -13,6 +13,8 @@ from typing import Any
 from tidemark.contract.costs import Operator
 from tidemark.contract.script import Script
 from tidemark.dialect import Dialect
+from tidemark.model import Kept
+from tidemark.names import is_stage
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.operate import explain_costs, explain_measured
 from tidemark.runtime.operate.status import read_status
@@ -116,15 +118,20 @@ def explain_script(script: Script, dialect: Dialect) -> Explanation:
             f"{kept.derived} ({kept.freshness})" for kept in script.reads if not _is_support(script, kept.derived)
         ),
         supports=tuple(
-            f"{kept.derived}: a stored row for each different value of a key, written in the writer's own transaction"
-            for kept in script.reads
-            if _is_support(script, kept.derived)
+            f"{kept.derived}: {_support_text(kept)}" for kept in script.reads if _is_support(script, kept.derived)
         ),
         operators=script.operators,
         formula=explain_costs.formula(script),
         writer_microseconds=explain_costs.writer_microseconds(script),
         indexes=tuple((fan.source, ", ".join(fan.columns)) for fan in script.fans),
     )
+
+
+def _support_text(kept: Kept) -> str:
+    if is_stage(kept.derived):
+        when = "in the writer's own transaction" if kept.freshness == "commit" else "by ticks"
+        return f"a stored row for each row that is taken together, written {when}"
+    return "a stored row for each different value of a key, written in the writer's own transaction"
 
 
 def _is_support(script: Script, name: str) -> bool:
@@ -181,6 +188,9 @@ def _restriction(script: Script) -> tuple[str, ...]:
 
 
 def _staleness(script: Script) -> tuple[str, ...]:
+    if script.tick is None and script.freshness == "tick":
+        above = ", ".join(kept.derived for kept in script.reads if kept.freshness == "tick")
+        return (f"as of the last tick of {above}: its rows are written in the same transactions",)
     if script.tick is None:
         return ("none: at every commit the stored rows equal the query",)
     return (

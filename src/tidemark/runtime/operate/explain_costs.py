@@ -43,7 +43,7 @@ is one statement with one row, the second each row of a statement with 200,000."
 
 def writer_microseconds(script: Script) -> WriterMicroseconds | None:
     """What a writer pays for a changed row, as it was measured; None where it was not."""
-    if script.tick is None and script.klass != "linear":
+    if script.tick is None and (script.klass != "linear" or script.freshness == "tick"):
         return None
     return WRITER_MICROSECONDS.get((script.engine, script.freshness))
 
@@ -72,9 +72,8 @@ def writer(script: Script) -> str:
     if script.tick is None:
         count = sum(piece.capture and piece.kind == "trigger" for piece in script.pieces)
         done = "updated" if script.klass == "linear" else "computed again"
-        return (
-            f"{count} triggers on its sources; the stored rows of the keys are {done} in the writer's own transaction"
-        )
+        whose = "writer's own transaction" if script.freshness == "commit" else "transactions of those ticks"
+        return f"{count} triggers on its sources; the stored rows of the keys are {done} in the {whose}"
     columns = "; ".join(f"{log.source} ({', '.join(log.columns)})" for log in script.tick.logs)
     said = [f"one row in a log for each image of a changed row, shared by all that read the source by ticks: {columns}"]
     said = said if script.tick.logs else []
@@ -90,8 +89,8 @@ def cheaper(script: Script) -> tuple[str, ...]:
         found.append("a query of one source and of counts and sums, which is added to and not recomputed")
     elif script.klass == "bilinear":
         found.append("what is grouped by as a column of the table that changes most, and a query of that table alone")
-    if script.tick is None:
+    if script.freshness == "commit":
         found.append('freshness="tick", where writers only append to a log')
-    elif len(script.sources) > 1:
+    elif script.tick is not None and len(script.sources) > 1:
         found.append("sampled= for inputs whose changes need not make rows dirty")
     return tuple(found)

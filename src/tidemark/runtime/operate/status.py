@@ -120,7 +120,7 @@ def read_status_here(ledger: Ledger, *, glance: bool = False, eye: Eye | None = 
     for row, status in found:
         if row.script.supports:
             inside.setdefault(row.script.supports, []).append((row, status))
-    shown = [_with_supports(row, status, inside.get(row.name, ())) for row, status in found]
+    shown = [_with_supports(row, status, inside.get(row.name, ()), rows) for row, status in found]
     shadows = read_shadows(ledger) if rows else {}
     shown = [replace(one, shadow=shadows.get(one.name) if one.shown else None) for one in shown]
     return [status for (row, _), status in zip(found, shown, strict=True) if not _is_inside(row, rows)]
@@ -140,18 +140,28 @@ def _is_inside(row: Installed, rows: Sequence[Installed]) -> bool:
 
 
 def _with_supports(
-    row: Installed, status: TableStatus, supports: Sequence[tuple[Installed, TableStatus]]
+    row: Installed,
+    status: TableStatus,
+    supports: Sequence[tuple[Installed, TableStatus]],
+    rows: Sequence[Installed],
 ) -> TableStatus:
-    """The status of a generation with those of its supports that it reads as a part of it."""
-    read = {kept.derived for kept in row.script.reads}
+    """The status of a generation with those of its supports that it reads as a part of it, stages of stages among them."""
+    if not supports:
+        return status
+    read = {other.name for other in everything_read(row, rows)}
     inside = [one for other, one in supports if other.name in read]
     if not inside:
         return status
     wrong = [one.captures for one in inside if one.captures != "ok"]
     reads = tuple(name for name in status.reads if name not in {one.name for one in inside})
     unwell = [one.next for one in inside if one.next]
+    out = next((one.state for one in inside if one.shown and one.state != "live"), status.state)
     return replace(
         status,
+        # What is added up from rows that nobody vouches for is no better than they are.
+        state=out if status.state == "live" else status.state,
+        pending=status.pending + sum(one.pending for one in inside),
+        upstream_pending=status.upstream_pending - sum(one.pending for one in inside),
         drift=status.drift + sum(one.drift for one in inside),
         captures=", ".join(([] if status.captures == "ok" else [status.captures]) + wrong) or "ok",
         filled=status.filled + sum(one.filled for one in inside),

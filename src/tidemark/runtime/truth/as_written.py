@@ -46,13 +46,16 @@ class WrittenReport:
         return not self.differ
 
 
-def compare_as_written(duty: Duty, installed: Installed, drain: Callable[[], object] | None = None) -> WrittenReport:
-    """Evaluate the query and compare its rows with those of a table that is live. `drain` applies what waits."""
+def compare_as_written(
+    duty: Duty, installed: Installed, drain: Callable[[], object] | None = None, beneath: Sequence[Script] = ()
+) -> WrittenReport:
+    """Evaluate the query and compare its rows with those of a table that is live. `drain` applies what waits, for it and for
+    the supports `beneath` it."""
     script, began = installed.script, duty.clock.now()
     why_not = _why_not(script)
     differ: tuple[Difference, ...] = ()
     if not why_not:
-        found = _look(duty, script, drain)
+        found = _look(duty, script, beneath, drain)
         why_not = "changes kept coming while it was looked at" if found is None else ""
         differ = _pair(script, found or ())
     seconds = duty.clock.ms_since(began) / 1000
@@ -91,14 +94,16 @@ def _is_view(script: Script) -> bool:
     return any(piece.public and piece.kind == "view" for piece in script.pieces)
 
 
-def _look(duty: Duty, script: Script, drain: Callable[[], object] | None) -> list[tuple[Any, ...]] | None:
+def _look(
+    duty: Duty, script: Script, beneath: Sequence[Script], drain: Callable[[], object] | None
+) -> list[tuple[Any, ...]] | None:
     """What is on one side alone; None where what waits could not be had out of the way."""
-    waits = script.tick is not None and not script.live
+    waiting = [*beneath, *(() if script.live else (script,))]
     described = duty.read(lambda: duty.session.describe(script.truth)).value
     text = statement(duty.session.dialect, script, frozenset(one.name for one in described if not one.comparable))
 
     def work() -> list[tuple[Any, ...]] | None:
-        return None if waits and has_waiting(duty, script) else duty.session.all(text)
+        return None if any(has_waiting(duty, one) for one in waiting) else duty.session.all(text)
 
     for _ in range(ROUNDS_MAX):
         if drain is not None:

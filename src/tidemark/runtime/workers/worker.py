@@ -16,6 +16,7 @@ from functools import partial
 
 from tidemark.database.session import Conflict
 from tidemark.errors import Fault, Refusal, TidemarkError, is_interruption
+from tidemark.names import owner_of
 from tidemark.runtime.backfill.withdraw import holds_on
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import name_holder
@@ -299,8 +300,8 @@ class _Worker:
                 report.slow += 1
                 about = {"definition": name, "duty": "tick", "ms": ended.ms}
                 log.warning("%s: the tick took %.2f s", name, ended.ms / 1000, extra=about)
-            if done.drained and name in self._cadence:
-                self._not_before[name] = now + self._cadence[name]
+            if done.drained and owner_of(name) in self._cadence:
+                self._not_before[name] = now + self._cadence[owner_of(name)]
         if done.wait_seconds:
             self._not_before[name] = now + done.wait_seconds
         self._tell_note(name, done)

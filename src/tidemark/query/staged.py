@@ -1,0 +1,213 @@
+"""A query over an inner relation as two: one whose rows are stored, the *stage*, and one over these rows.
+
+Owns: `staged`, the two texts of a query that falls apart so, and `over_stage`, the query over a stage that is there. What no
+change can be followed through as a whole, an aggregate over an aggregate or a total over outer joins and subqueries, can be
+followed step by step: the rows that are taken together are those of a query with units, and what they are taken together to is a
+sum over one table, which knows what each of them was. Promises: the second query over the rows of the first one gives what the
+query gives. Knows nothing of whether either can be kept (`tidemark.compiler.supports`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import cast
+
+from sqlglot import exp
+
+from tidemark.model import Catalog, Table
+from tidemark.query.lower import lower_query
+from tidemark.query.moment import reads_moment
+from tidemark.query.parse import render
+from tidemark.query.relation import Block, Derived, Item, Query, SetOperation
+from tidemark.query.subtypes import passes_json
+from tidemark.query.trees import outputs_of, own_items, own_nodes, whole_items
+from tidemark.query.units import is_uniform
+
+ROW = "x"
+"""The alias of the stage in the query over it, where the query has none for it."""
+_TOGETHER = ("expressions", "group", "having", "distinct")
+"""The clauses that take rows together; all others say which rows there are."""
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A query in two: the text of the `stage`, and the tree of the query over it, with a table of no name in FROM. `indexes` are
+    columns of the stage by which the rows of a group, and the first and the last value of one, are found."""
+
+    stage: str
+    over: exp.Select
+    indexes: tuple[tuple[str, ...], ...] = ()
+
+
+def staged(query: Query) -> Staged | None:
+    """The two queries; None where a query is not one over rows of another."""
+    if not isinstance(query, Block) or query.limited or query.windows or query.distinct_on or not query.items:
+        return None
+    if reads_moment(query) or any(passes_json(block) for block in query.blocks) or whole_items(query.tree):
+        return None
+    if _asks(query.tree) or any(not _is_source(one.table) for one in query.all_occurrences):
+        return None
+    if not query.dialect.types_are_fixed and not all(_compares_alike(item) for item in query.items):
+        return None
+    if query.distinct and query.groups is not None:
+        return _distinct(query)
+    if not (query.is_aggregated or query.distinct):
+        return None
+    return _over_derived(query) or _over_rows(query)
+
+
+def over_stage(query: Query, stage: str, catalog: Catalog) -> Query:
+    """The query over the rows of a stage, whose name is given. `query` is used up."""
+    found = staged(query)
+    view = next(
+        one for one in catalog.tables.values() if one.kind == "view" and one.keeps and one.keeps.derived == stage
+    )
+    assert found is not None
+    own_items(found.over)[0].replace(_table(view, own_items(found.over)[0].alias))
+    lowered = lower_query(render(found.over, query.dialect), catalog, query.dialect)
+    return lower_query(_merged(cast(Block, lowered)), catalog, query.dialect)
+
+
+def _asks(select: exp.Select) -> bool:
+    """Whether a subquery stands elsewhere than in what says which rows there are."""
+    return any(one.find(exp.Select, exp.SetOperation) for name in _TOGETHER for one in _listed(select, name))
+
+
+def _is_source(table: Table) -> bool:
+    """Whether it is a table of the user's that says what it said; which derived tables there are is not known in time."""
+    return table.keeps is None and not table.pruned
+
+
+def _compares_alike(item: Item) -> bool:
+    """Whether SQLite compares a column of the item as it compares one in which its values are stored."""
+    query = item.query if isinstance(item, Derived) else None
+    return not isinstance(query, SetOperation) or all(is_uniform(query, place) for place in range(len(query.outputs)))
+
+
+def _mixes(block: Block) -> bool:
+    """Whether SQLite compares computed columns of queries in FROM with columns of other items, which have types."""
+    if block.dialect.types_are_fixed or len(block.occurrences) == len(block.items):
+        return False
+    tests = (exp.Predicate, exp.Case)
+    return any(one.find(*tests) is not None for name in _TOGETHER for one in _listed(block.tree, name))
+
+
+def _over_derived(block: Block) -> Staged | None:
+    """The query in FROM as a stage, where it is all that is read."""
+    item = block.items[0]
+    if len(block.items) > 1 or not isinstance(item, Derived) or item.lateral or block.nested:
+        return None
+    names = [name for name, _ in outputs_of(item.query.tree)]
+    if not all(names) or len(set(names)) < len(names) or isinstance(item.query, Block) and not item.query.items:
+        return None
+    over = block.tree.copy()
+    own_items(over)[0].replace(_nameless(item.alias))
+    return Staged(item.query.sql(), over, _indexes(over))
+
+
+def _over_rows(block: Block) -> Staged | None:
+    """The rows that are taken together as a stage, with the columns of theirs that are asked for."""
+    if not block.is_aggregated or _mixes(block):
+        return None
+    rows, over = block.tree.copy(), block.tree.copy()
+    together = [node for name in _TOGETHER for node in _columns(over, name)]
+    names = _named(list(dict.fromkeys((node.table, node.name) for node in together)))
+    for name in (*_TOGETHER, "order"):
+        rows.set(name, None)
+    shown = [_aliased(_column(*at), name) for at, name in names.items()]
+    # Of rows of which no column is asked for there must be one to ask for.
+    rows.set("expressions", shown or [_aliased(exp.Literal.number(1), "present")])
+    _name_outputs(over)
+    for node in together:
+        node.replace(_column(ROW, names[node.table, node.name]))
+    for name in ("joins", "laterals", "where"):
+        over.set(name, None)
+    over.set("from_", exp.From(this=_nameless(ROW)))
+    return Staged(render(rows, block.dialect), over, _indexes(over))
+
+
+def _distinct(block: Block) -> Staged:
+    """The groups as a stage, of which the query shows every different one once."""
+    groups = block.tree.copy()
+    _name_outputs(groups)
+    groups.set("distinct", None)
+    names = [name for name, _ in outputs_of(groups)]
+    over = exp.Select(expressions=[_aliased(_column(ROW, name), name) for name in names], distinct=exp.Distinct())
+    over.set("from_", exp.From(this=_nameless(ROW)))
+    return Staged(render(groups, block.dialect), over)
+
+
+def _columns(select: exp.Select, clause: str) -> list[exp.Column]:
+    """The columns in a clause of a SELECT, each as often as it stands there."""
+    return [node for one in _listed(select, clause) for node in one.find_all(exp.Column)]
+
+
+def _listed(select: exp.Select, clause: str) -> list[exp.Expression]:
+    """What a clause of a SELECT consists of."""
+    value = select.args.get(clause)
+    return value if isinstance(value, list) else [value] if value is not None else []
+
+
+def _named(columns: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """A name for each column, its own where no other one has it."""
+    found: dict[tuple[str, str], str] = {}
+    for alias, name in columns:
+        taken = {one.lower() for one in found.values()}
+        plain = not name.startswith(("_", "tidemark")) and name.lower() not in taken
+        found[alias, name] = name if plain else f"c{len(found) + 1}x"
+    return found
+
+
+def _indexes(over: exp.Select) -> tuple[tuple[str, ...], ...]:
+    """The indexes of a stage that the query over it looks up rows by; none where it groups by what is made of columns."""
+    group = over.args.get("group")
+    terms = list(group.expressions) if group is not None else []
+    if not all(isinstance(term, exp.Column) for term in terms):
+        return ()
+    by = tuple(dict.fromkeys(term.name for term in terms))
+    ends = [call.this for call in over.find_all(exp.Min, exp.Max) if not call.expressions]
+    wider = [(*by, one.name) for one in ends if isinstance(one, exp.Column) and one.name not in by]
+    return tuple(dict.fromkeys(wider)) or ((by,) if by else ())
+
+
+def _merged(block: Block) -> str:
+    """The query over a subquery that shows rows of one table, as a query over the table."""
+    item = block.items[0]
+    assert isinstance(item, Derived) and isinstance(item.query, Block)
+    inner, over = item.query.tree.copy(), block.tree.copy()
+    shown = dict(outputs_of(inner))
+    _name_outputs(over)
+    for node in [one for one in own_nodes(over) if isinstance(one, exp.Column) and one.table == item.alias]:
+        found = shown[node.name]
+        node.replace(found.copy() if isinstance(found, exp.Column) else exp.Paren(this=found.copy()))
+    own_items(over)[0].replace(own_items(inner)[0].copy())
+    tests = [exp.Paren(this=where.this.copy()) for one in (inner, over) if (where := one.args.get("where")) is not None]
+    over.set("where", exp.Where(this=exp.and_(*tests, copy=False)) if tests else None)
+    return render(over, block.dialect)
+
+
+def _name_outputs(select: exp.Select) -> None:
+    """Give each column the name that it has as it is, whatever takes its place."""
+    for one in list(select.expressions):
+        if isinstance(one, exp.Column):
+            one.replace(_aliased(one.copy(), one.name))
+
+
+def _nameless(alias: str) -> exp.Table:
+    return exp.Table(this=exp.to_identifier(""), alias=exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
+
+
+def _table(view: Table, alias: str) -> exp.Table:
+    table = _nameless(alias)
+    table.set("this", exp.to_identifier(view.name, quoted=True))
+    table.set("db", exp.to_identifier(view.schema, quoted=True) if view.schema else None)
+    return table
+
+
+def _column(alias: str, name: str) -> exp.Column:
+    return exp.Column(this=exp.to_identifier(name, quoted=True), table=exp.to_identifier(alias, quoted=True))
+
+
+def _aliased(node: exp.Expression, name: str) -> exp.Alias:
+    return exp.Alias(this=node, alias=exp.to_identifier(name, quoted=True))

@@ -1,0 +1,83 @@
+"""Shapes of what is taken together of an inner relation: aggregates over groups, and totals of rows that outer joins and
+subqueries say which there are.
+
+Owns: ``staged``. Promises: as `shapes`; none of them asks for consent, so that each is kept over a stage or added up.
+"""
+
+from __future__ import annotations
+
+from tests.simulation.queries import Draft
+from tests.simulation.relations import Relation
+from tests.simulation.shapes import Column, Parts, draft, listed, shape
+
+KINDS = ("int", "text", "date")
+
+
+def _groups(parts: Parts) -> tuple[str, tuple[Relation, ...]]:
+    """Groups of one table or of two: what they are by as ``k``, and of each a number ``n`` and a value ``v``."""
+    table = parts.queries.table()
+    having = f" HAVING count(*) > {parts.rng.randint(0, 1)}" if parts.chance(0.25) else ""
+    if parts.chance(0.4):
+        right, child = parts.table(), parts.table()
+        by, value = parts.column(right, "a", KINDS), parts.column(child, "b", ("int",))
+        verb = parts.rng.choice(("LEFT JOIN", "JOIN", "RIGHT JOIN"))
+        source = f"{right.quoted} a {verb} {child.quoted} b ON {parts.link(right, child, 'a', 'b')}"
+        rest = f"FROM {source}{parts.where(right, 'a', 0.3)} GROUP BY {by}{having}"
+        return f"SELECT {by} AS k, count({value}) AS n, max({value}) AS v {rest}", (right, child)
+    by, value = parts.column(table, "g", KINDS), parts.column(table, "g", ("int",))
+    call = parts.rng.choice(("sum", "min", "max"))
+    rest = f"FROM {table.quoted} g{parts.where(table, 'g', 0.3)} GROUP BY {by}{having}"
+    return f"SELECT {by} AS k, count(*) AS n, {call}({value}) AS v {rest}", (table,)
+
+
+def _figures(parts: Parts, *values: str) -> list[Column]:
+    """Some aggregates of values, and how many rows there are."""
+    forms = ("sum({})", "max({})", "min({})", "avg({})", "count({})", "sum({}) FILTER (WHERE {} > 1)")
+    calls = [parts.rng.choice(forms).replace("{}", parts.rng.choice(values)) for _ in range(parts.rng.randint(1, 2))]
+    return [Column("count(*)", parts.name()), *(Column(call, parts.name()) for call in dict.fromkeys(calls))]
+
+
+def _over_groups(parts: Parts) -> Draft:
+    inner, tables = _groups(parts)
+    few = f" WHERE s.n {parts.rng.choice(('>', '<=', '<>'))} {parts.rng.randint(0, 2)}" if parts.chance(0.4) else ""
+    form = parts.rng.choice(("groups", "groups", "groups", "total", "total", "distinct", "levels"))
+    source, with_ = f"({inner}) s", ""
+    if parts.chance(0.4):
+        with_, source = f"WITH s AS ({inner}) ", "s"
+    by = parts.rng.choice(("s.n", "s.n", "s.v"))
+    if form == "total":
+        return draft(f"{with_}SELECT {listed(*_figures(parts, 's.n', 's.v'))} FROM {source}{few}", [], *tables)
+    key = [Column(by, parts.name())]
+    if form == "distinct":
+        plain, _, rest = inner.partition(" FROM ")
+        shown = plain.partition(" AS k, ")[2].partition(" AS n")[0]
+        return draft(f"SELECT DISTINCT {shown} AS {key[0].text.rpartition(' AS ')[2]} FROM {rest}", key, *tables)
+    grouped = f"SELECT {by} AS q, count(*) AS m, max(s.v) AS w FROM {source}{few} GROUP BY {by}"
+    if form == "levels":
+        return draft(f"{with_}SELECT {listed(*_figures(parts, 't.m', 't.w'))} FROM ({grouped}) t", [], *tables)
+    columns = listed(*key, *_figures(parts, "s.n", "s.v"))
+    return draft(f"{with_}SELECT {columns} FROM {source}{few} GROUP BY {by}", key, *tables)
+
+
+def _over_rows(parts: Parts) -> Draft:
+    right = parts.table()
+    left = parts.table(right)
+    link, value = parts.link(right, left, "b", "a"), parts.column(left, "a", ("int",))
+    form = parts.rng.choice(("joined", "joined", "tested", "tested", "compared"))
+    if form == "joined":
+        verb = parts.rng.choice(("LEFT JOIN", "RIGHT JOIN", "FULL JOIN"))
+        other = parts.column(right, "b", ("int",))
+        source = f"{left.quoted} a {verb} {right.quoted} b ON {link}{parts.where(left, 'a', 0.3)}"
+        return draft(f"SELECT {listed(*_figures(parts, value, other))} FROM {source}", [], left, right)
+    test = f"{parts.rng.choice(('', 'NOT '))}EXISTS (SELECT 1 FROM {right.quoted} b WHERE {link})"
+    if form == "compared":
+        number = parts.column(right, "b", ("int",))
+        test = f"{value} {parts.rng.choice(('<', '>=', '='))} (SELECT max({number}) FROM {right.quoted} b WHERE {link})"
+    more = parts.condition(left, "a", 0.3)
+    return draft(f"SELECT {listed(*_figures(parts, value))} FROM {left.quoted} a WHERE {test}{more}", [], left, right)
+
+
+@shape("staged", reads=True)
+def _staged(parts: Parts) -> Draft:
+    """An aggregate over groups, and a total of rows that are found by joins and subqueries."""
+    return _over_groups(parts) if parts.chance(0.6) else _over_rows(parts)

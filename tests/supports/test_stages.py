@@ -1,0 +1,100 @@
+"""What is taken together of an inner relation, kept over a stage of its rows: one table to look at, mended, changed, gone."""
+
+from tests.supports.plays import Plays
+from tidemark import Project, Refusal
+from tidemark.cli.reports import explain_text, plan_text
+from tidemark.errors import Code
+
+QUERIES = {
+    "spread": "SELECT plays, count(*) AS users, max(longest) AS longest FROM (SELECT user_id, count(*) AS plays, max(seconds) AS "
+    "longest FROM plays WHERE hidden = 0 GROUP BY user_id) AS u GROUP BY plays",
+    "silent": "SELECT count(*) AS users, max(u.name) AS last FROM users u "
+    "WHERE NOT EXISTS (SELECT 1 FROM plays p WHERE p.user_id = u.id AND p.hidden = 0)",
+    "levels": "WITH u AS (SELECT u.id, count(p.id) AS plays FROM users u LEFT JOIN plays p ON p.user_id = u.id GROUP BY u.id) "
+    "SELECT max(s.users) AS most FROM (SELECT plays, count(*) AS users FROM u GROUP BY plays) AS s",
+}
+AGAIN = {**QUERIES, "spread": QUERIES["spread"].replace("hidden = 0", "hidden = 1")}
+
+
+def _project(queries: dict[str, str], **options: object) -> Project:
+    project = Project("plays")
+    for name, query in queries.items():
+        project.derive(name, query=query, **options)
+    return project
+
+
+def _wrong(place: Plays, queries: dict[str, str]) -> list[str]:
+    def rows(text: str) -> list[str]:
+        return sorted(map(repr, place.user.all(text)))
+
+    return [name for name, query in queries.items() if rows(f"SELECT * FROM {name}") != rows(query)]
+
+
+def test_one_declaration_over_stages(place: Plays) -> None:
+    keeper = place.keep(_project(QUERIES))
+    said = plan_text(keeper.plan(), declared=3, statements=False)
+    assert "create _stage_spread_1 (a stage of spread): it is not installed, linear at commit" in said
+    assert "create spread: it is not installed, linear at commit" in said
+    keeper.apply()
+    assert "_stage_silent_1: a stored row for each row that is taken together, written by ticks" in explain_text(
+        keeper.explain("silent")
+    )
+    for _ in range(6):
+        place.write(
+            *(place.change() for _ in range(3)), "INSERT INTO users VALUES ((SELECT max(id) + 1 FROM users), 'd')"
+        )
+        assert _wrong(place, {"spread": QUERIES["spread"]}) == []
+        assert {one.name: one.pending > 0 for one in keeper.status()}["silent"]
+        keeper.tick()
+        assert _wrong(place, QUERIES) == []
+    assert {(one.name, one.freshness, one.reads) for one in keeper.status()} == {
+        ("spread", "commit", ()),
+        ("silent", "tick", ()),
+        ("levels", "tick", ()),
+    }
+    assert {one.name: bool(one.support_rows) for one in keeper.status()} == {
+        "spread": True,
+        "silent": True,
+        "levels": True,
+    }
+    place.write(f"DELETE FROM {'tidemark.' if place.user.dialect.has_schemas else 'tidemark_'}_stage_spread_1")
+    assert [one.derived for one in keeper.verify() if not one.clean] == ["_stage_spread_1"]
+    assert [one.derived for one in keeper.verify_as_written() if not one.clean] == ["spread"]
+    assert {one.name: one.drift > 0 for one in keeper.status()}["spread"]
+    keeper.repair()
+    assert _wrong(place, QUERIES) == []
+    assert all(one.clean for one in (*keeper.verify(), *keeper.verify_as_written()))
+    assert keeper.plan().is_empty
+
+
+def test_a_stage_changes_and_goes_with_what_it_is_for(place: Plays) -> None:
+    place.keep(_project(QUERIES)).apply()
+    keeper = place.keep(_project(AGAIN))
+    assert {(step.verb, step.derived) for step in keeper.plan().steps} == {
+        ("replace", "_stage_spread_1"),
+        ("replace", "spread"),
+    }
+    assert keeper.apply().live == ("spread",)
+    place.write(place.change())
+    keeper.tick()
+    assert _wrong(place, AGAIN) == []
+    rest = {"silent": QUERIES["silent"]}
+    place.keep(_project(rest)).apply(allow_drop=True)
+    assert {one.name for one in place.keep(_project(rest)).status()} == {"silent"}
+    place.keep(_project(rest)).uninstall()
+    assert place.user.installed() == {}
+
+
+def test_who_agrees_to_everything_has_no_stage(place: Plays) -> None:
+    silent = {"silent": QUERIES["silent"]}
+    steps = place.keep(_project(silent, allow_global=True)).plan().steps
+    assert [(step.derived, step.script.klass) for step in steps if step.script] == [("silent", "global")]
+    both = place.keep(_project(silent, allow_global=True, support=True)).plan().steps
+    assert [step.derived for step in both] == ["_stage_silent_1", "silent"]
+    for options in ({"support": False}, {"live": True}):
+        try:
+            place.keep(_project(silent, **options)).plan()
+        except Refusal as refusal:
+            assert refusal.code is Code.GLOBAL
+        else:
+            raise AssertionError(options)
