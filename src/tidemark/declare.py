@@ -125,10 +125,9 @@ class Project:
         `ratchet()` or `first(…)`; with `keep_rows` a row whose group vanished stays as it was; `marks` is ``now`` for rows that
         begin with the first change after deployment. `allow_global` consents to upkeep that costs the whole table; `allow_lock`
         consents, at commit freshness, to one lock for the whole derived table where finer ones cannot be. `support` says
-        whether what is counted by DISTINCT is kept with how often each value occurs, and what is taken together of other rows
-        over these (None: where it pays). `verify` is how often a worker compares every row with the query (``"1h"``); with
-        `repair` it mends what it finds. With `live` there is a view ``<name>_live`` too, of the rows as of now: what is
-        stored, and what waits for a tick.
+        whether what DISTINCT counts is kept with how often each value occurs, and what is taken together over the rows of a stage
+        (None: where it pays). `verify` is how often a worker compares every row with the query (``"1h"``); with `repair` it mends
+        what it finds. With `live` there is a view ``<name>_live`` of the rows as of now: what is stored, and what waits.
 
         Raises `Refusal` (``declaration`` or ``name``) with the place of the call.
         """
