@@ -52,7 +52,7 @@ def staged(query: Query) -> Staged | None:
         return None
     if query.distinct and query.groups is not None:
         return _distinct(query)
-    if not (query.is_aggregated or query.distinct):
+    if not (query.is_aggregated or query.distinct) or _is_needless(query):
         return None
     return _over_derived(query) or _over_rows(query)
 
@@ -72,6 +72,15 @@ def over_stage(query: Query, stage: str, catalog: Catalog) -> Query:
 def _asks(select: exp.Select) -> bool:
     """Whether a subquery stands elsewhere than in what says which rows there are."""
     return any(one.find(exp.Select, exp.SetOperation) for name in _TOGETHER for one in _listed(select, name))
+
+
+def _is_needless(block: Block) -> bool:
+    """Whether the same can be asked of a table itself, without a stored row for each of its rows: a subquery filters it."""
+    inner = block.items[0].query if isinstance(block.items[0], Derived) else None
+    if len(block.items) > 1 or not isinstance(inner, Block):
+        return False
+    computed = inner.is_aggregated or inner.distinct or inner.distinct_on or inner.windows or inner.nested
+    return inner.is_flat and len(inner.items) == 1 and not computed
 
 
 def _is_source(table: Table) -> bool:
