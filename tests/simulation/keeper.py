@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from tests.simulation import retained
 from tests.simulation.accidents import ACCIDENTS
-from tests.simulation.beneath import differing, is_out
+from tests.simulation.beneath import as_kept, differing, is_out
 from tests.simulation.beside import expect_no_repair, nobody_seen
 from tests.simulation.case import Derived, Failure
 from tests.simulation.case import Duty as Order
@@ -281,7 +281,7 @@ class Keeper:
                 self.declarations.extend(own)
                 beside = " supported" if len(own) > 1 else ""
                 self.tally.derived[f"{one.family} {script.klass} {script.freshness}{beside}"] += 1
-                return replace(one, freshness=script.freshness)
+                return as_kept(one, script)
         return None
 
     def _supported(self, declaration: Declaration, catalog: Catalog) -> tuple[Declaration, ...]:

@@ -77,7 +77,7 @@ def _over_rows(parts: Parts) -> Draft:
     return draft(f"SELECT {listed(*_figures(parts, value))} FROM {left.quoted} a WHERE {test}{more}", [], left, right)
 
 
-@shape("staged", reads=True)
+@shape("staged")
 def _staged(parts: Parts) -> Draft:
     """An aggregate over groups, and a total of rows that are found by joins and subqueries."""
     return _over_groups(parts) if parts.chance(0.6) else _over_rows(parts)
