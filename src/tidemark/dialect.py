@@ -128,6 +128,10 @@ class Dialect:
     """There is DELETE … USING."""
     knows_equal_nulls: bool
     """A unique index may take NULLs for equal."""
+    drops_unwritten: bool
+    """A column is dropped without writing a row."""
+    has_row_security: bool
+    """Policies may hide rows of a table from who reads it."""
     sums_overflow: bool
     """A sum of whole numbers fails where it leaves their range on its way."""
     language: Language
@@ -186,6 +190,8 @@ SQLITE = Dialect(
     has_truncate=False,
     deletes_joined=False,
     knows_equal_nulls=False,
+    drops_unwritten=False,
+    has_row_security=False,
     sums_overflow=True,
     language=Language(
         rows_are_values=False,
@@ -236,6 +242,8 @@ POSTGRESQL = Dialect(
     has_truncate=True,
     deletes_joined=True,
     knows_equal_nulls=True,
+    drops_unwritten=True,
+    has_row_security=True,
     sums_overflow=False,
     language=Language(
         rows_are_values=True,

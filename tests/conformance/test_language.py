@@ -6,7 +6,7 @@ import pytest
 
 from tests.conformance.conftest import execute
 from tidemark.database.session import Session
-from tidemark.dialect import POSTGRESQL
+from tidemark.dialect import POSTGRESQL, SQLITE
 from tidemark.errors import TidemarkError
 
 ANSWERS = {
@@ -34,6 +34,7 @@ OWNED = {
 """The same for facts of the dialect itself, which has words of its own."""
 STATEMENTS = {
     "has_truncate": "TRUNCATE t",
+    "has_row_security": "ALTER TABLE t ENABLE ROW LEVEL SECURITY",
     "deletes_joined": "DELETE FROM t USING (SELECT 1 AS a) AS u WHERE u.a = t.a",
     "knows_equal_nulls": "CREATE UNIQUE INDEX i ON t (a) NULLS NOT DISTINCT",
 }
@@ -68,6 +69,15 @@ def test_a_table_may_be_kept_in_its_own_key(session: Session) -> None:
     execute(session, f"CREATE TABLE t (a integer PRIMARY KEY){words}")
     table = session.catalog().find("t")
     assert table is not None and table.without_rowid is bool(words)
+
+
+def test_a_column_may_be_dropped_without_writing_a_row(session: Session) -> None:
+    size = "SELECT pg_total_relation_size('t')" if session.dialect is POSTGRESQL else "PRAGMA freelist_count"
+    long = " || ".join(["hex(randomblob(9000))"] * 3) if session.dialect is SQLITE else "repeat(md5('a'), 2000)"
+    execute(session, "CREATE TABLE t (a integer, b text)", f"INSERT INTO t VALUES (1, {long})")
+    before = session.one(size)
+    execute(session, "ALTER TABLE t DROP COLUMN b")
+    assert (session.one(size) == before) is session.dialect.drops_unwritten
 
 
 def test_aggregates_know_an_order_on_every_version(session: Session) -> None:

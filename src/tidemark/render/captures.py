@@ -36,6 +36,6 @@ def capture(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> Capture
         narrowings=tuple(
             (name, f"ALTER TABLE {log} DROP COLUMN {dialect.quote(image(name))}")
             for name in columns
-            if not dialect.writers_wait_in_line
+            if dialect.drops_unwritten
         ),
     )

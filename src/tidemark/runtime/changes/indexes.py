@@ -47,7 +47,7 @@ def list_made(ledger: Ledger) -> tuple[str, ...]:
 def _create(duty: Duty, index: MissingIndex) -> None:
     names = [_located(duty, index, name) for name in index.names]
     duty.write(partial(_record, duty, names))
-    if duty.session.dialect.writers_wait_in_line:
+    if not duty.session.dialect.online_index:
         duty.write(partial(duty.session.script, *index.statements))
         return
     conflict: Conflict | None = None

@@ -226,8 +226,8 @@ def tell_left(failed: Installed | None, before: Installed) -> str:
 
 
 def _may_drop(session: Session, store: str, columns: int) -> bool:
-    """Whether columns may be dropped in a moment: SQLite writes every row for each of them, and PostgreSQL none."""
-    if not session.dialect.writers_wait_in_line:
+    """Whether columns may be dropped in a moment, though every row may have to be written for each of them."""
+    if session.dialect.drops_unwritten:
         return True
     most = WRITTEN_MAX // max(1, columns)
     return session.one(f"SELECT 1 FROM {store} LIMIT 1 OFFSET {most}") is None

@@ -221,7 +221,7 @@ def _exactness(script: Script, dialect: Dialect) -> tuple[str, ...]:
         found.append(f"the order of addition may show, so that a tolerance is allowed: {', '.join(tolerant)}")
     if script.tick is not None and script.tick.due is not None:
         found.append("it reads the clock: rows are true for the moment that the last tick recorded")
-    if not dialect.writers_wait_in_line:
+    if dialect.has_row_security:
         found.append("row security of its sources is not applied: every row counts for what is stored")
     found += [f"eventually verified: no scan sees {said}" for scan in scans_of(script) for said in scan.unseen]
     if applier.duplicate:
