@@ -176,6 +176,34 @@ def test_a_partition_that_is_half_detached_is_noticed(pg_database: str) -> None:
     shop.mend()
 
 
+CONDITIONS = (
+    "SELECT format('DROP TRIGGER %I ON %s', tgname, tgrelid::regclass) FROM pg_trigger WHERE tgrelid = 'posts'::regclass AND "
+    "tgqual IS NOT NULL AND tgparentid = 0 AND tgfoid IN (SELECT oid FROM pg_proc WHERE pronamespace = 'tidemark'::regnamespace)"
+)
+
+
+def test_a_column_of_a_partitioned_source_is_retyped(pg_database: str) -> None:
+    """The page for operators names these statements; who has written before writes on without connecting again."""
+    shop = Shop(pg_database, names=("added", "ticked"))
+    shop.run(
+        f"CREATE TABLE posts ({COLUMNS}) PARTITION BY RANGE (id)",
+        "CREATE TABLE posts_0 PARTITION OF posts DEFAULT",
+        "INSERT INTO posts SELECT n, n % 3, 1, n, 0 FROM generate_series(1, 9) AS n",
+    )
+    shop.mend()
+    with psycopg.connect(pg_database, autocommit=True) as writer:
+        insert = "INSERT INTO posts SELECT max(id) + 1, 1, 1, 9 FROM posts"
+        writer.execute(insert)
+        retyped = "ALTER TABLE posts ALTER COLUMN score TYPE bigint"
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="used in a trigger definition"):
+            writer.execute(retyped)
+        shop.run(*(statement for (statement,) in writer.execute(CONDITIONS).fetchall()), retyped)
+        expect(shop, "column score of posts is bigint and was integer")
+        shop.mend()
+        writer.execute(insert)
+    assert not shop.wrong()
+
+
 def test_a_foreign_partition_is_noticed(pg_database: str) -> None:
     """Its rows are elsewhere, and so is whoever writes them."""
     shop = Shop(pg_database, names=("added",))
