@@ -186,4 +186,5 @@ SPELLINGS = (
         "SELECT f.b, u.id, e.k FROM follows f JOIN users u ON f.b = u.id "
         "FULL JOIN (SELECT region AS k, count(*) AS n FROM users GROUP BY 1) e ON u.boss = e.n",
     ),
+    Case("cut_alike", "SELECT tag, post FROM tags ORDER BY 1, post DESC LIMIT 4"),
 )

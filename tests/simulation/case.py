@@ -95,7 +95,8 @@ UNTOLD = (UNSHOWN, COPIES, COMPOSED)
 
 def uncut(one: Derived) -> str:
     """The query without the LIMIT of the whole, of which every row is kept; empty when it has none."""
-    return one.query.rpartition(" ORDER BY ")[0] if one.family == "global-limit" else ""
+    cut = one.family == "global-limit" or (one.family == COMPOSED and " LIMIT " in one.query)
+    return one.query.rpartition(" ORDER BY ")[0] if cut else ""
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,10 @@ def _composed(parts: Parts) -> Draft:
     text, fields = composer.query(parts.rng.choice((0, 1, 1, DEPTH)))
     if len(text) > LENGTH_MAX or not fields:
         raise LookupError("too long")
+    if parts.chance(0.1):
+        text += (
+            f" ORDER BY {', '.join(str(place) for place in range(1, len(fields) + 1))} LIMIT {parts.rng.randint(1, 4)}"
+        )
     return draft(text, [], *composer.tables)
 
 

@@ -12,7 +12,7 @@ from sqlglot import exp
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Describe, OutputColumn, Outputs
-from tidemark.query.cut import HIDDEN_KEY, cut_of, lower_with_order, written_out
+from tidemark.query.cut import HIDDEN_KEY, cut_like, lower_with_order, written_out
 from tidemark.query.lower import lower_query
 from tidemark.query.parse import render
 from tidemark.query.relation import Query
@@ -28,10 +28,11 @@ def lower_counted(
 ) -> tuple[str, Query, Outputs, Outputs]:
     """As `lower_with_order`, with the number of each row among its like. Raises `Refusal` where rows that are alike may be told
     apart after all, or are cut, or have columns of one name."""
-    kept, lowered, stored, shown = lower_with_order(text, catalog, dialect, moment, describe)
+    kept, _, stored, shown = lower_with_order(text, catalog, dialect, moment, describe)
     names = [column.name for column in shown]
-    if kept != text or len(set(names)) < len(names) or cut_of(text, lowered, dialect):
-        raise Refusal(Code.KEY_MISSING, "Its rows are cut, or have columns of one name.", instead="key=")
+    if kept != text or len(set(names)) < len(names):
+        reason = "Its rows are cut in an order that is not among its columns, or have columns of one name."
+        raise Refusal(Code.KEY_MISSING, reason, instead="key=")
     rows = exp.Subquery(this=written_out(text, catalog, dialect), alias=exp.TableAlias(this=exp.to_identifier(_ALIKE)))
     select = exp.Select(expressions=[exp.Alias(this=_column(one), alias=_name(one.name)) for one in stored])
     select.set("from_", exp.From(this=rows))
@@ -39,8 +40,9 @@ def lower_counted(
         this=exp.RowNumber(), partition_by=[_column(one) for one in stored], order=_order(stored, dialect)
     )
     select.append("expressions", exp.Alias(this=number, alias=_name(f"{HIDDEN_KEY}1")))
-    counted = render(select, dialect)
-    return counted, lower_query(counted, catalog, dialect, moment), describe(counted), shown
+    found = describe(render(select, dialect))
+    counted = render(cut_like(text, select, dialect), dialect)
+    return counted, lower_query(counted, catalog, dialect, moment), found, shown
 
 
 def _order(stored: tuple[OutputColumn, ...], dialect: Dialect) -> exp.Order | None:
