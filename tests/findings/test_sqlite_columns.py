@@ -1,5 +1,7 @@
 """SQLite: columns that change without being named: rowid aliases, generated columns, other triggers' updates."""
 
+from typing import Literal
+
 import pytest
 
 from tests.findings.place import Place
@@ -116,3 +118,33 @@ def test_a_rowid_is_no_part_of_a_key_in_somebody_elses_table(lite: Place) -> Non
     with pytest.raises(Refusal, match="id is the rowid of kept") as refusal:
         lite.tidemark.apply()
     assert refusal.value.code is Code.ROWS_OF
+
+
+@pytest.mark.parametrize("freshness", ["commit", "tick"])
+def test_columns_that_are_called_like_the_number_of_a_row(lite: Place, freshness: Literal["commit", "tick"]) -> None:
+    """Of the source and of the result, with NULLs in them."""
+    lite.run(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, rowid INTEGER, v INTEGER)", "CREATE TABLE u (oid INTEGER, w INTEGER)"
+    )
+    lite.run(
+        "INSERT INTO t VALUES (1, 1, 1), (2, NULL, 1), (3, 2, 2)", "INSERT INTO u VALUES (1, 1), (NULL, 2), (2, 2)"
+    )
+    joined = "SELECT t.{} AS {}, count(u.w) AS {} FROM t LEFT JOIN u ON u.oid = t.v GROUP BY t.{}"
+    for number, names in enumerate((("rowid", "rowid", "_rowid_"), ("rowid", "g", "rowid"), ("v", "ROWID", "n"))):
+        lite.derive(f"d{number}", joined.format(*names, names[0]), freshness=freshness)
+    lite.derive(
+        "counted", "SELECT rowid, count(DISTINCT v) AS n, max(v) AS m FROM t GROUP BY rowid", freshness=freshness
+    )
+    lite.derive("linear", "SELECT rowid, count(*) AS n, max(v) AS m FROM t GROUP BY rowid", freshness=freshness)
+    lite.tidemark.apply()
+    for statement in (
+        "UPDATE t SET rowid = NULL WHERE id = 1",
+        "UPDATE t SET v = NULL WHERE id = 2",
+        "INSERT OR REPLACE INTO t VALUES (3, NULL, 1), (4, 5, 5)",
+        "UPDATE u SET oid = oid + 1",
+        "DELETE FROM t WHERE rowid IS NULL",
+        "DELETE FROM u WHERE oid IS NULL",
+    ):
+        lite.run(statement)
+        lite.drained()
+    lite.verified()

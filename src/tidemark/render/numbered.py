@@ -55,7 +55,7 @@ def stored_rows(store: Store, listed: str, which: str) -> str:
     """That a row of the store is one of those, in SQLite's words: by its rowid where the index is one over expressions."""
     if store.indexes_expressions:
         joined = f"{listed} AS b JOIN {store.names.store} AS s ON {joins_of(store)[0]}"
-        return f"rowid IN (SELECT s.rowid FROM {joined} WHERE {which})"
+        return f"{store.rowid} IN (SELECT s.{store.rowid} FROM {joined} WHERE {which})"
     return f"({store.key_list}) IN (SELECT {row_of(store, 'b')} FROM {listed} AS b WHERE {which})"
 
 

@@ -161,8 +161,8 @@ def settle(store: Store, program: KeyedProgram) -> list[str]:
         tests = [store.join("s", [f"{ROW}.{store.column(part)}" for part in store.key])]
     inside = [f"FROM {units} AS {ROW} CROSS JOIN {rows} AS s ON {test}" for test in tests]
     there = store.match("f", [f"s.{store.column(part)}" for part in store.key])
-    identity = "s.rowid" if store.nullable else ", ".join(f"s.{store.column(part)}" for part in store.key)
-    which = "rowid" if store.nullable else f"({store.key_list})"
+    identity = f"s.{store.rowid}" if store.nullable else ", ".join(f"s.{store.column(part)}" for part in store.key)
+    which = store.rowid if store.nullable else f"({store.key_list})"
     gone = [f"SELECT {identity} {rest} WHERE NOT EXISTS (SELECT 1 FROM {fresh} AS f WHERE {there})" for rest in inside]
     keys = [f"f.{store.column(part)}" for part in store.key]
     # Without other columns a row that is there is as it should be; DO NOTHING would be overridden from outside.

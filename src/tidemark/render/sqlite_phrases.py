@@ -34,8 +34,9 @@ def weigh(*tables: str) -> tuple[str, ...]:
 
 
 def few(table: str) -> str:
-    """SQLite takes a temporary table for a million rows, for which it would rather read all of what they are joined with."""
-    return f"(SELECT * FROM {table} WHERE likelihood(rowid IS NOT NULL, 0.001))"
+    """SQLite takes a temporary table for a million rows, for which it would rather read all of what they are joined with. A
+    column of the user's may be called like the number of a row, and be NULL."""
+    return f"(SELECT * FROM {table} WHERE likelihood(rowid IS rowid, 0.001))"
 
 
 def index(name: str, bare: str, table: str, terms: str) -> str:

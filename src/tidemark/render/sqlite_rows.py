@@ -317,7 +317,7 @@ def _anew_of(store: Store, program: LinearProgram, feed: Feed, rows: str) -> lis
     touched = f"({store.key_list}) IN (SELECT {', '.join(keys)} {rows})"
     if store.nullable:
         touched = (
-            f"rowid IN (SELECT k.rowid FROM (SELECT v.* {rows}) AS v "
+            f"{store.rowid} IN (SELECT k.{store.rowid} FROM (SELECT v.* {rows}) AS v "
             f"CROSS JOIN {store.names.store} AS k WHERE {store.join('k', keys)})"
         )
     if others:

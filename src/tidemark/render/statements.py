@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tidemark.dialect import Dialect
+from tidemark.errors import Code, Refusal
 from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.maintenance.program import KeyPart, Part
 from tidemark.model import Table
@@ -160,7 +161,21 @@ class Store:
         over keys with NULL: so there each row is looked up for itself, and joined by its rowid."""
         if not self.indexes_expressions:
             return self.match(row, values)
-        return f"{row}.rowid = (SELECT i.rowid FROM {self.names.store} AS i WHERE {self.match('i', values)})"
+        rowid = self.rowid
+        return f"{row}.{rowid} = (SELECT i.{rowid} FROM {self.names.store} AS i WHERE {self.match('i', values)})"
+
+    @property
+    def rowid(self) -> str:
+        """The number of a stored row on SQLite, by a name that no column has. Raises `Refusal` where columns have all of them."""
+        taken = {*(key.name.lower() for key in self.key), *(part.name.lower() for part in self.parts)}
+        for name in ("rowid", "_rowid_", "oid"):
+            if name not in taken:
+                return name
+        raise Refusal(
+            Code.NAME,
+            "columns are called rowid, _rowid_ and oid: no name is left for what tells rows with NULL in the key apart.",
+            instead="another name for one of them",
+        )
 
     @property
     def indexes_expressions(self) -> bool:
