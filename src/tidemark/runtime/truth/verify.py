@@ -350,7 +350,12 @@ def _contradictions(duty: Duty, script: Script) -> list[Difference]:
         # Of the last one a half may be left out.
         sides.popitem()
     found = [_difference(key, values.get(False), values.get(True)) for key, values in sides.values()]
-    return [one for one in found if not is_close(applier, one) and not is_unfilled(script, one)]
+    # What is behind a sampled input is told of unit by unit.
+    return [
+        one
+        for one in found
+        if not is_close(applier, one) and not is_unfilled(script, one) and not is_stale(applier, one)
+    ]
 
 
 def _difference(key: Key, stored: tuple[Any, ...] | None, truth: tuple[Any, ...] | None) -> Difference:
