@@ -27,7 +27,7 @@ SQLITE = (
     ),
     (PATHS, Code.GLOBAL, "SELECT id AS root, …"),
     (
-        "SELECT count(*) AS n FROM (SELECT id FROM t WHERE v > 1) x",
+        "SELECT count(DISTINCT x.v) AS n FROM (SELECT id, v FROM t WHERE v > 1) x",
         Code.GLOBAL,
         "a condition in WHERE in the place of a subquery",
     ),

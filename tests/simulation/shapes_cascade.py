@@ -14,7 +14,7 @@ from tests.simulation.shapes import Column, Parts, draft, listed, shape
 
 @shape("cascade")
 def _cascade(parts: Parts) -> Draft:
-    above = [one for one in parts.queries.offered if one.family == "cascade"]
+    above = [one for one in parts.queries.offered if one.family == "cascade" and one.key]
     if not above or (len(above) < 2 and parts.chance(0.3)):
         return _base(parts)
     found = _reader(parts, parts.rng.choice(above))
@@ -40,7 +40,11 @@ def _reader(parts: Parts, above: Derived) -> Draft:
     few = (
         f" WHERE {number} {parts.rng.choice(('>', '<=', '<>'))} {parts.rng.randint(0, 3)}" if parts.chance(0.5) else ""
     )
-    form = parts.rng.randrange(5)
+    form = parts.rng.randrange(6)
+    if form == 5:
+        return _made(
+            [], [Column(f"max({number})", parts.name()), Column("count(*)", parts.name())], f"FROM {source} s{few}"
+        )
     if form == 0:
         key = [Column(f"s.{quote(name)}", parts.name()) for name in keys]
         counted = [Column(number, parts.name())]

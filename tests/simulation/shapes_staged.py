@@ -63,7 +63,12 @@ def _over_rows(parts: Parts) -> Draft:
     right = parts.table()
     left = parts.table(right)
     link, value = parts.link(right, left, "b", "a"), parts.column(left, "a", ("int",))
-    form = parts.rng.choice(("joined", "joined", "tested", "tested", "compared"))
+    form = parts.rng.choice(("joined", "joined", "tested", "tested", "compared", "filtered"))
+    if form == "filtered":
+        other = parts.term(left, "a", ("int",), 0.5).expression
+        few = f" WHERE s.n {parts.rng.choice(('>', '<=', '<>'))} {parts.rng.randint(0, 2)}" if parts.chance(0.5) else ""
+        inner = f"SELECT {value} AS n, {other} AS v FROM {left.quoted} a{parts.where(left, 'a', 0.6)}"
+        return draft(f"SELECT {listed(*_figures(parts, 's.n', 's.v'))} FROM ({inner}) s{few}", [], left)
     if form == "joined":
         verb = parts.rng.choice(("LEFT JOIN", "RIGHT JOIN", "FULL JOIN"))
         other = parts.column(right, "b", ("int",))

@@ -42,7 +42,7 @@ from tidemark.query.partitions import Lower, narrower
 from tidemark.query.purity import FirstMutable, never_mutable, require_pure
 from tidemark.query.ranked import over_rankings
 from tidemark.query.relation import Query
-from tidemark.query.staged import over_stage
+from tidemark.query.staged import over_stage, over_table
 from tidemark.query.storable import storable
 from tidemark.query.watched import watches_of
 from tidemark.render.crossings import check_crossings
@@ -82,6 +82,11 @@ class _Read:
     def result(self) -> Result:
         """What is to be kept."""
         return Result(self.declaration.name, self.query, self.key, self.columns, self.unproven is None)
+
+    @property
+    def summed(self) -> Result:
+        """The same, said so that it can be added up where that takes other words."""
+        return replace(self.result, query=over_table(self.query, self.catalog))
 
 
 def compile_derived(
@@ -149,7 +154,7 @@ def _compile(
     read = _Read(declaration, kept, lowered, key, unproven, stored, describe, catalog, names)
     try:
         _require_changes_alone(read)
-        linear = linear_program(read.result, describe, supports_of(declaration, catalog))
+        linear = linear_program(read.summed, describe, supports_of(declaration, catalog))
         made = of_linear(linear, lowered, key, declaration, catalog, names)
     except NotLinear as not_linear:
         made = _by_unit(read, not_linear.reason)

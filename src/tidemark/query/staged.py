@@ -1,10 +1,10 @@
 """A query over an inner relation as two: one whose rows are stored, the *stage*, and one over these rows.
 
-Owns: `staged`, the two texts of a query that falls apart so, and `over_stage`, the query over a stage that is there. What no
-change can be followed through as a whole, an aggregate over an aggregate or a total over outer joins and subqueries, can be
-followed step by step: the rows that are taken together are those of a query with units, and what they are taken together to is a
-sum over one table, which knows what each of them was. Promises: the second query over the rows of the first one gives what the
-query gives. Knows nothing of whether either can be kept (`tidemark.compiler.supports`).
+Owns: `staged`, the two texts of a query that falls apart so; `over_stage`, the query over a stage that is there; `over_table`,
+where no stage is needed. What no change can be followed through as a whole, an aggregate over an aggregate or a total over outer
+joins and subqueries, can be followed step by step: the rows that are taken together are those of a query with units, and what
+they are taken together to is a sum over one table, which knows what each was. Promises: the second query over the rows of the
+first one gives what the query gives. Knows nothing of whether either can be kept (`tidemark.compiler.supports`).
 """
 
 from __future__ import annotations
@@ -69,6 +69,18 @@ def over_stage(query: Query, stage: str, catalog: Catalog) -> Query:
     return lower_query(_merged(cast(Block, lowered)), catalog, query.dialect)
 
 
+def over_table(query: Query, catalog: Catalog) -> Query:
+    """A total over a subquery that filters one table, or over the rows of one derived table, as a total over the table; any other
+    query as it is."""
+    if not isinstance(query, Block) or not query.is_aggregated or query.groups is not None or query.nested:
+        return query
+    if query.limited or query.windows or query.distinct or not _is_needless(query):
+        return query
+    if reads_moment(query) or passes_json(query) or whole_items(query.tree):
+        return query
+    return lower_query(_merged(query), catalog, query.dialect)
+
+
 def _asks(select: exp.Select) -> bool:
     """Whether a subquery stands elsewhere than in what says which rows there are."""
     return any(one.find(exp.Select, exp.SetOperation) for name in _TOGETHER for one in _listed(select, name))
@@ -79,7 +91,9 @@ def _is_needless(block: Block) -> bool:
     inner = block.items[0].query if isinstance(block.items[0], Derived) else None
     if len(block.items) > 1 or not isinstance(inner, Block):
         return False
-    computed = inner.is_aggregated or inner.distinct or inner.distinct_on or inner.windows or inner.nested
+    computed = (
+        inner.is_aggregated or inner.distinct or inner.distinct_on or inner.windows or inner.nested or inner.limited
+    )
     return inner.is_flat and len(inner.items) == 1 and not computed
 
 
