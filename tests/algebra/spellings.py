@@ -187,4 +187,10 @@ SPELLINGS = (
         "FULL JOIN (SELECT region AS k, count(*) AS n FROM users GROUP BY 1) e ON u.boss = e.n",
     ),
     Case("cut_alike", "SELECT tag, post FROM tags ORDER BY 1, post DESC LIMIT 4"),
+    Case(
+        "rolled_up_and_combined",
+        "SELECT id, max(region) AS m FROM users GROUP BY 1 EXCEPT SELECT author, score FROM posts GROUP BY ROLLUP (1, 2)",
+        engine="postgres",
+        klass="global",
+    ),
 )

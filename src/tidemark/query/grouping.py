@@ -59,7 +59,8 @@ def expand_groupings(holder: exp.Expression, catalog: Catalog, dialect: Dialect)
         for branch in branches[1:]:
             union = exp.Union(this=union, expression=branch, distinct=False)
         union.meta.update(select.meta)
-        select.replace(union)
+        # Beside other branches it is one of them, and its own would be combined with those one after the other.
+        select.replace(exp.Subquery(this=union) if isinstance(select.parent, exp.SetOperation) else union)
 
 
 def _inside(select: exp.Select, group: exp.Group, dialect: Dialect) -> exp.Select:
