@@ -54,7 +54,15 @@ def test_a_cancelled_backfill_keeps_what_was_committed_and_says_so(songs: Songs)
     songs.add(3000)
     watch = Watch()
     sizes = in_the_third_chunk(songs, lambda: None)
-    clock = watch.with_wait(at_wait(watch, lambda: songs.engine().cancel_backfill("tally")))
+
+    def cancel() -> None:
+        songs.engine().cancel_backfill("tally")
+        # Of two operators the one who gives up has the last word.
+        for take_back in (songs.engine().pause_backfill, songs.engine().resume_backfill):
+            with pytest.raises(Refusal, match="is being cancelled"):
+                take_back("tally")
+
+    clock = watch.with_wait(at_wait(watch, cancel))
     with pytest.raises(Fault, match="an operator cancelled it") as fault:
         songs.engine(clock=clock).backfill("tally")
     assert fault.value.exit is Exit.ERROR

@@ -20,7 +20,14 @@ from tidemark.runtime.backfill.ending import record_end, recording_end
 from tidemark.runtime.backfill.gate import Gate
 from tidemark.runtime.backfill.meter import Meter
 from tidemark.runtime.backfill.pages import Key, is_storable
-from tidemark.runtime.backfill.record import CANCELLED, BackfillStatus, list_backfills, seconds_between, set_wish
+from tidemark.runtime.backfill.record import (
+    CANCELLED,
+    BackfillStatus,
+    list_backfills,
+    require_uncancelled,
+    seconds_between,
+    set_wish,
+)
 from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.backfill.withdraw import withdraw
 from tidemark.runtime.duty import Duty, Held
@@ -324,7 +331,7 @@ def steer(duty: Duty, name: str, wanted: str) -> BackfillStatus:
     if wanted == "cancel":
         return _cancel(duty, now, row)
     if wanted == "pause" and now.running:
-        duty.write(lambda: duty.ledger.run("set_wish", {"name": name, "wish": "pause"}))
+        duty.write(partial(_wish, duty, name, "pause"))
         return next(iter(list_everything(duty.ledger, name)))
     before, after = ("backfilling", "paused") if wanted == "pause" else ("paused", "backfilling")
     if row.state == before:
@@ -333,8 +340,13 @@ def steer(duty: Duty, name: str, wanted: str) -> BackfillStatus:
         raise Refusal(Code.DECLARATION, f"{name} is {row.state}", instead="look at `tidemark backfill list`")
     else:
         # Whoever asked for a pause that was not honoured yet takes the wish back.
-        duty.write(lambda: duty.ledger.run("set_wish", {"name": name, "wish": ""}))
+        duty.write(partial(_wish, duty, name, ""))
     return next(iter(list_everything(duty.ledger, name)))
+
+
+def _wish(duty: Duty, name: str, wanted: str) -> None:
+    require_uncancelled(duty.ledger, name, wanted)
+    duty.ledger.run("set_wish", {"name": name, "wish": wanted})
 
 
 def _cancel(duty: Duty, now: BackfillStatus, row: Installed) -> BackfillStatus:

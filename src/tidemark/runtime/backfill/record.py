@@ -227,6 +227,18 @@ def _between(began: datetime.datetime | None, last: datetime.datetime | None) ->
     return round((last - began).total_seconds(), 3) if began and last else None
 
 
+def require_uncancelled(ledger: Ledger, name: str, wanted: str) -> None:
+    """Raises `Refusal` where somebody gave a backfill up that its runner has not heard of yet, and `wanted` would take that back:
+    of two operators the one who gives up has the last word."""
+    now = next(iter(list_backfills(ledger, name)), None)
+    if now is not None and now.running and now.wish == "cancel" and wanted != "cancel":
+        raise Refusal(
+            Code.DECLARATION,
+            f"{name} is being cancelled, as an operator asked",
+            instead="look at `tidemark backfill list`; `tidemark backfill retry` does what is left",
+        )
+
+
 def set_wish(duty: Duty, name: str, wanted: str) -> BackfillStatus:
     """Ask for ``pause`` or ``cancel``, or for neither (empty); a runner sees it within one chunk. Where nobody is at work
     it is done at once. Raises `Refusal` for a backfill that is not there or has ended."""
@@ -240,6 +252,7 @@ def set_wish(duty: Duty, name: str, wanted: str) -> BackfillStatus:
         )
 
     def work() -> None:
+        require_uncancelled(duty.ledger, name, wanted)
         duty.ledger.run("set_wish", {"name": name, "wish": wanted})
         if now.running or not after or now.state == after:
             return
