@@ -722,10 +722,12 @@ FROM tables AS t JOIN behind AS b ON b.tgrelid = t.oid OR b.tgrelid IN (
 
 -- name: was_loaded_beside_captures
 -- Whether a restore wrote the ledger when triggers of ours were there already, which then captured the rows of the sources, too. A
--- whole dump makes triggers when all rows are there.
-SELECT EXISTS (SELECT FROM tidemark._meta AS m, pg_trigger AS g JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = to_regnamespace('tidemark')
-    WHERE m.key = 'anchor' AND g.tgparentid = 0 AND (age(g.xmin) > age(m.xmin)
-        OR (g.xmin = m.xmin AND CAST(CAST(g.cmin AS text) AS int8) < CAST(CAST(m.cmin AS text) AS int8))));
+-- whole dump makes triggers when all rows are there. Some row of the ledger is as it came: what is written later is younger, too.
+SELECT EXISTS (
+    SELECT FROM pg_trigger AS g JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = to_regnamespace('tidemark')
+    WHERE g.tgparentid = 0 AND NOT EXISTS (
+        SELECT FROM tidemark._meta AS m WHERE age(m.xmin) > age(g.xmin)
+            OR (m.xmin = g.xmin AND CAST(CAST(m.cmin AS text) AS int8) <= CAST(CAST(g.cmin AS text) AS int8))));
 
 -- name: read_anchor
 -- Which database this is for what `read_facts` tells: after a logical restore everything has another number.
