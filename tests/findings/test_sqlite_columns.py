@@ -148,3 +148,13 @@ def test_columns_that_are_called_like_the_number_of_a_row(lite: Place, freshness
         lite.run(statement)
         lite.drained()
     lite.verified()
+
+
+def test_a_wide_table_is_no_deeper_than_sqlite_reads(lite: Place) -> None:
+    """Each column is compared twice where its values may be of two classes."""
+    columns = [f"c{number}" for number in range(320)]
+    lite.run(f"CREATE TABLE t (id INTEGER PRIMARY KEY, {', '.join(columns)})", "INSERT INTO t (id, c1) VALUES (1, 1)")
+    lite.derive("ticked", f"SELECT id, {', '.join(columns)} FROM t", freshness="tick")
+    lite.tidemark.apply()
+    lite.run("UPDATE t SET c319 = 5", "INSERT OR REPLACE INTO t (id, c2) VALUES (2, 2)")
+    lite.drained()

@@ -19,6 +19,7 @@ from tidemark.maintenance.program import Feed, LinearProgram, Part
 from tidemark.model import Table
 from tidemark.names import Names
 from tidemark.render import spelling, statements
+from tidemark.render.chains import any_of
 from tidemark.render.linear import feed_key
 from tidemark.render.statements import Store
 
@@ -45,7 +46,7 @@ def changed(table: Table, columns: tuple[str, ...]) -> str:
         tests.append(f"OLD.{quoted} IS NOT NEW.{quoted} COLLATE BINARY")
         if column is None or not has_one_spelling(column.type, None, SQLITE):
             tests.append(f"typeof(OLD.{quoted}) <> typeof(NEW.{quoted})")
-    return " OR ".join(tests) or "0"
+    return any_of(tests) or "0"
 
 
 def counts_otherwise(store: Store, feeds: tuple[Feed, ...]) -> str:
@@ -55,7 +56,7 @@ def counts_otherwise(store: Store, feeds: tuple[Feed, ...]) -> str:
         tests += [_is_respelled(store, feed)] if store.loose else []
         texts = [*feed.key, *([feed.guard] if feed.guard else []), *(part.value for part in feed.parts)]
         tests += [f"({one.at('OLD')}) IS NOT ({one.at('NEW')})" for one in texts if one.columns]
-    return " OR ".join(dict.fromkeys(tests)) or "0"
+    return any_of(list(dict.fromkeys(tests))) or "0"
 
 
 def entering(store: Store, feed: Feed, row: str, only: str = "") -> str:

@@ -16,6 +16,7 @@ from tidemark.dialect import Dialect
 from tidemark.model import Table
 from tidemark.names import Names
 from tidemark.render import sqlite_rows
+from tidemark.render.chains import any_of
 from tidemark.render.sqlite_identity import definition, differs, is_at, places, prefix
 from tidemark.render.statements import qualified
 
@@ -36,7 +37,7 @@ def seen_pieces(
     described = [*own, *(definition(table, column, dialect) for column in reads)]
     create = f"CREATE TABLE {name} ({', '.join(described)})"
     stored = Piece("table", names.plain("seen", table.name), create, f"DROP TABLE IF EXISTS {name}", on=table.name)
-    other = " OR ".join(differs("t", "OLD", table, reads, dialect)) or "0"
+    other = any_of(differs("t", "OLD", table, reads, dialect)) or "0"
     written = f"FROM {qualified(table, dialect)} AS t WHERE {is_at(table, 't', 'OLD', dialect)} AND ({other})"
     columns = ", ".join([*own, *map(quote, reads)])
     values = ", ".join(f"t.{column}" for column in (*found, *map(quote, reads)))

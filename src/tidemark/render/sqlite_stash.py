@@ -23,6 +23,7 @@ from tidemark.model import Table
 from tidemark.names import Names
 from tidemark.query.terms import Probe, Term, probes
 from tidemark.render import sqlite_rows
+from tidemark.render.chains import all_of
 from tidemark.render.sqlite_identity import (
     definition,
     differs,
@@ -138,7 +139,7 @@ class _Stash:
 
     def _looks(self, row: str) -> str:
         """True when a row looks as OLD does."""
-        return " AND ".join(f"{row}.{quoted} IS OLD.{quoted}" for quoted in map(self.dialect.quote, self.reads)) or "1"
+        return all_of([f"{row}.{quoted} IS OLD.{quoted}" for quoted in map(self.dialect.quote, self.reads)]) or "1"
 
     def _is_idle(self, row: str) -> str:
         """True for a row that no update is about to change."""

@@ -16,6 +16,7 @@ from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.maintenance.program import KeyPart, Part
 from tidemark.model import Table
 from tidemark.names import Names
+from tidemark.render.chains import all_of
 from tidemark.render.phrases import Phrases, phrases_of
 
 ORDINAL = "tidemark_n"
@@ -90,18 +91,14 @@ class Store:
         if self.keeps_default:
             return "1 = 0"
         empty = {"additive": "= 0"}
-        return " AND ".join(f"{row}.{self.column(part)} {empty.get(part.kind, 'IS NULL')}" for part in self.parts)
+        return all_of([f"{row}.{self.column(part)} {empty.get(part.kind, 'IS NULL')}" for part in self.parts])
 
     def same(self, left: str, right: str) -> str:
         """True when the parts of two rows are equal, however spelled; what has no equality is compared as stored."""
         equal = self.dialect.null_safe_equal
         pairs = ((part, f"{left}.{self.column(part)}", f"{right}.{self.column(part)}") for part in self.parts)
-        return (
-            " AND ".join(
-                f"{x} {equal} {y}" if p.comparable else self.phrases.spelled_alike(x, y, p.type) for p, x, y in pairs
-            )
-            or "1 = 1"
-        )
+        tests = [f"{x} {equal} {y}" if p.comparable else self.phrases.spelled_alike(x, y, p.type) for p, x, y in pairs]
+        return all_of(tests) or "1 = 1"
 
     @property
     def loose(self) -> tuple[KeyPart, ...]:
@@ -125,7 +122,7 @@ class Store:
             one, other = f"{left}.{self.column(part)}", f"{right}.{self.column(part)}"
             same = f"{one} {self.dialect.null_safe_equal} {other}"
             tests.append(same if self.is_sure(part) else self.phrases.spelled_alike(one, other, part.type))
-        return " AND ".join(tests) or "1 = 1"
+        return all_of(tests) or "1 = 1"
 
     def is_sure(self, part: KeyPart | Part) -> bool:
         """Whether equal values of a column are the same."""
