@@ -48,7 +48,8 @@ def _attempt(options: argparse.Namespace, stop: Callable[[], bool]) -> Outcome:
     except TidemarkError as problem:
         return describe_problem(problem)
     except KeyboardInterrupt:
-        return Outcome("interrupted", {"error": {"family": "fault", "cause": "interrupted"}}, Exit.INTERRUPTED)
+        said = "interrupted: the transaction at hand was rolled back, and what was committed stands; safe to run again"
+        return Outcome(said, {"error": {"family": "fault", "cause": "interrupted"}}, Exit.INTERRUPTED)
     except Exception as problem:  # noqa: BLE001 - the door answers whatever happens, with a sentence and an exit code
         logging.getLogger("tidemark").debug("%s", traceback.format_exc())
         cause = f"{type(problem).__name__}: {problem}"
