@@ -162,7 +162,10 @@ SPELLINGS = (
     Case(
         "constants_alone",
         "SELECT u.id, x.c FROM users u LEFT JOIN (SELECT 5 AS c, count(*) AS n FROM tags GROUP BY c) x ON x.n = u.region",
+        klass="global",
     ),
+    Case("one_group", "SELECT 'all' AS name, max(score) AS best FROM posts GROUP BY 1", klass="linear"),
+    Case("one_group_of_nothing", "SELECT 1 AS one FROM posts WHERE score > 3 GROUP BY 1", klass="linear"),
     Case(
         "constants_rolled_up",
         "SELECT author, 2 AS c, count(*) AS n FROM posts GROUP BY ROLLUP (1, c)",

@@ -13,10 +13,10 @@ from sqlglot import exp
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
-from tidemark.query.functions import function_name
+from tidemark.query.functions import function_name, is_aggregate
 from tidemark.query.inline import fold
 from tidemark.query.parse import place_of
-from tidemark.query.trees import outputs_of
+from tidemark.query.trees import outputs_of, own_nodes
 
 
 def number_groups(select: exp.Select) -> None:
@@ -75,13 +75,27 @@ def spell_aliases_out(select: exp.Select, is_column: Callable[[exp.Expression], 
 def leave_constants_out(select: exp.Select) -> None:
     """Leave constants out of GROUP BY, where a number would be the position of another output: one value makes no more groups.
 
-    Where nothing else is grouped by, one stays, in a form that is no position: without GROUP BY there would be a row of no rows.
+    Where nothing else is grouped by there is one group, or none of no rows, which HAVING and DISTINCT say without GROUP BY.
     """
     group = select.args.get("group")
     if group is None or not group.expressions:
         return
     kept = [item for item in group.expressions if not _is_constant(item)]
-    group.set("expressions", kept or [no_position(group.expressions[0])])
+    nodes = own_nodes(select)
+    having = select.args.get("having")
+    if kept:
+        group.set("expressions", kept)
+    elif any(isinstance(node, exp.Window) for node in nodes) or select.args.get("distinct") is not None:
+        group.set("expressions", [no_position(group.expressions[0])])
+    elif any(is_aggregate(node) for node in nodes if node.find_ancestor(exp.Having, exp.Select) is select):
+        some = exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(0))
+        select.set("having", exp.Having(this=exp.and_(having.this, some) if having is not None else some))
+        select.set("group", None)
+    elif having is None:
+        select.set("distinct", exp.Distinct())
+        select.set("group", None)
+    else:
+        group.set("expressions", [no_position(group.expressions[0])])
 
 
 def no_position(item: exp.Expression) -> exp.Expression:
