@@ -80,7 +80,7 @@ def leave_constants_out(select: exp.Select) -> None:
     group = select.args.get("group")
     if group is None or not group.expressions:
         return
-    kept = [item for item in group.expressions if not _is_constant(item)]
+    kept = [item for item in group.expressions if item.find(exp.Column, exp.Query) is not None]
     nodes = own_nodes(select)
     having = select.args.get("having")
     if kept:

@@ -15,6 +15,7 @@ from typing import cast
 
 from sqlglot import exp
 
+from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Table
 from tidemark.query.lower import lower_query
 from tidemark.query.moment import reads_moment
@@ -58,12 +59,14 @@ def staged(query: Query) -> Staged | None:
 
 
 def over_stage(query: Query, stage: str, catalog: Catalog) -> Query:
-    """The query over the rows of a stage, whose name is given. `query` is used up."""
+    """The query over the rows of a stage, whose name is given. `query` is used up. Raises `Refusal` where it has no stage."""
     found = staged(query)
     view = next(
         one for one in catalog.tables.values() if one.kind == "view" and one.keeps and one.keeps.derived == stage
     )
-    assert found is not None
+    if found is None:
+        # The rows of another form of the query are told apart by what a stage does not know.
+        raise Refusal(Code.KEY_MISSING, "Nothing tells its rows apart.", instead="key=")
     own_items(found.over)[0].replace(_table(view, own_items(found.over)[0].alias))
     lowered = lower_query(render(found.over, query.dialect), catalog, query.dialect)
     return lower_query(_merged(cast(Block, lowered)), catalog, query.dialect)
