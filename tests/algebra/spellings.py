@@ -170,7 +170,7 @@ SPELLINGS = (
         "constants_rolled_up",
         "SELECT author, 2 AS c, count(*) AS n FROM posts GROUP BY ROLLUP (1, c)",
         engine="postgres",
-        klass="global",
+        klass="bilinear",
     ),
     Case(
         "first_by_name",
@@ -195,5 +195,12 @@ SPELLINGS = (
         "SELECT id, max(region) AS m FROM users GROUP BY 1 EXCEPT SELECT author, score FROM posts GROUP BY ROLLUP (1, 2)",
         engine="postgres",
         klass="global",
+    ),
+    Case(
+        "elements_of_groups",
+        "SELECT s.score, count(*) AS n FROM (SELECT author, array_agg(score ORDER BY id) AS every FROM posts GROUP BY author) d, "
+        "unnest(d.every) s(score) GROUP BY s.score",
+        engine="postgres",
+        klass="linear",
     ),
 )
