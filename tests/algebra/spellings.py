@@ -167,12 +167,6 @@ SPELLINGS = (
     Case("one_group", "SELECT 'all' AS name, max(score) AS best FROM posts GROUP BY 1", klass="linear"),
     Case("one_group_of_nothing", "SELECT 1 AS one FROM posts WHERE score > 3 GROUP BY 1", klass="linear"),
     Case(
-        "constants_rolled_up",
-        "SELECT author, 2 AS c, count(*) AS n FROM posts GROUP BY ROLLUP (1, c)",
-        engine="postgres",
-        klass="bilinear",
-    ),
-    Case(
         "first_by_name",
         "SELECT DISTINCT ON (id, 2) author AS id, state, score FROM posts ORDER BY id, 2, score DESC",
         ("id", "state"),
@@ -190,6 +184,11 @@ SPELLINGS = (
         "FULL JOIN (SELECT region AS k, count(*) AS n FROM users GROUP BY 1) e ON u.boss = e.n",
     ),
     Case("cut_alike", "SELECT tag, post FROM tags ORDER BY 1, post DESC LIMIT 4"),
+    Case(
+        "padded_beside_a_list",
+        "SELECT sum(f.a) OVER (PARTITION BY f.a) AS n, f.a, f.b, s.boss FROM (SELECT DISTINCT boss FROM users) s "
+        "FULL JOIN follows f ON s.boss = f.a",
+    ),
     Case(
         "rolled_up_and_combined",
         "SELECT id, max(region) AS m FROM users GROUP BY 1 EXCEPT SELECT author, score FROM posts GROUP BY ROLLUP (1, 2)",

@@ -8,6 +8,7 @@ from tests.conformance.conftest import execute
 from tidemark.database.session import Session
 from tidemark.dialect import POSTGRESQL, SQLITE
 from tidemark.errors import TidemarkError
+from tidemark.render.listed import listed
 
 ANSWERS = {
     "rows_are_values": ("SELECT count(t) FROM (SELECT 1 AS a) AS t", (1,), True),
@@ -127,6 +128,18 @@ def test_what_is_sealed_has_the_rows_that_have_no_match(session: Session) -> Non
     rows = "SELECT a.x, e.n FROM a JOIN b ON a.x = b.id FULL JOIN e ON b.y = e.n"
     equal, seal = session.dialect.null_safe_equal, session.dialect.language.seal_of_outer_joins
     assert session.one(f"SELECT q.n FROM (SELECT * FROM ({rows}) AS r {seal}) AS q JOIN z ON q.x {equal} z.k") == (1,)
+
+
+def test_what_is_looked_up_beside_an_outer_join_is_found_once(session: Session) -> None:
+    execute(session, "CREATE TABLE e (n integer UNIQUE, t text)", "CREATE UNIQUE INDEX both_of ON e (n, t)")
+    execute(
+        session, "CREATE TABLE a (x integer)", "INSERT INTO e VALUES (1, 'a')", "CREATE TABLE z (n integer, t text)"
+    )
+    execute(session, "INSERT INTO z VALUES (1, 'a'), (1, 'b')")
+    found = listed(
+        ["e.n", "e.t"], ["z.n", "z.t"], "z", None, 0 if session.dialect.language.seal_of_outer_joins else None
+    )
+    assert session.one(f"SELECT count(*) FROM a FULL JOIN e ON a.x = e.n WHERE {found}") == (1,)
 
 
 def _answer(session: Session, query: str) -> tuple[object, ...] | None:

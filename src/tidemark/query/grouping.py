@@ -17,7 +17,6 @@ from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog
 from tidemark.query.functions import function_name, is_aggregate
 from tidemark.query.inline import fold
-from tidemark.query.naming import no_position
 from tidemark.query.parse import place_of, render
 from tidemark.query.trees import own_items
 
@@ -137,9 +136,10 @@ def _write_out(select: exp.Select, group: exp.Group, catalog: Catalog, dialect: 
 def _write_in(
     node: exp.Expression, output: exp.Expression, outputs: Sequence[exp.Expression], dialect: Dialect
 ) -> None:
-    """Put an output in the place of what names it. Groupings that leave it out find it by its text, so that both are alike.
+    """Put an output in the place of what names it. Groupings that leave it out find it by its text.
 
-    PostgreSQL tells outputs of one text apart where a position or a name says which, and so they are refused.
+    PostgreSQL tells outputs of one text apart where a position or a name says which, and takes a constant that is left out for
+    one that is there, where it orders or combines rows by it (before 18); both are refused.
     """
     if sum(one.unalias() == output for one in outputs) > 1:
         raise Refusal(
@@ -148,10 +148,14 @@ def _write_in(
             instead="one of them",
             place=place_of(node, dialect),
         )
-    value = no_position(output)
-    if value != output:
-        output.replace(value.copy())
-    node.replace(value)
+    if output.find(exp.Column, exp.Query) is None:
+        raise Refusal(
+            Code.UNSUPPORTED,
+            f"{render(output, dialect)} is the same in every row, and groupings leave it out.",
+            instead="the groupings without it, and grouping(…) for which one a row is of",
+            place=place_of(node, dialect),
+        )
+    node.replace(output.copy())
 
 
 def _is_column(select: exp.Select, name: str, catalog: Catalog, dialect: Dialect) -> bool | None:

@@ -86,7 +86,7 @@ def leave_constants_out(select: exp.Select) -> None:
     if kept:
         group.set("expressions", kept)
     elif any(isinstance(node, exp.Window) for node in nodes) or select.args.get("distinct") is not None:
-        group.set("expressions", [no_position(group.expressions[0])])
+        group.set("expressions", [_no_position(group.expressions[0])])
     elif any(is_aggregate(node) for node in nodes if node.find_ancestor(exp.Having, exp.Select) is select):
         some = exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(0))
         select.set("having", exp.Having(this=exp.and_(having.this, some) if having is not None else some))
@@ -95,10 +95,10 @@ def leave_constants_out(select: exp.Select) -> None:
         select.set("distinct", exp.Distinct())
         select.set("group", None)
     else:
-        group.set("expressions", [no_position(group.expressions[0])])
+        group.set("expressions", [_no_position(group.expressions[0])])
 
 
-def no_position(item: exp.Expression) -> exp.Expression:
+def _no_position(item: exp.Expression) -> exp.Expression:
     """A value of GROUP BY, in a form that the engines do not take for the position of an output."""
     if not _is_constant(item):
         return item.copy()

@@ -29,11 +29,15 @@ def restricted(store: Store, program: KeyedProgram, *, nulls: bool, batch: str =
     if not program.unit:
         return program.query.sql()
     units, rows = store.units, batch or store.names.temporary("batch")
-    conditions = {place.block: _condition(units, place, rows, nulls=nulls) for place in program.placements}
     seal = store.dialect.language.seal_of_outer_joins
-    padded = any(item.kind in ("right", "full") for block in program.query.blocks for item in block.items)
+    kinds = {block.number: {item.kind for item in block.items} for block in program.query.blocks}
+    padded = {number for number, found in kinds.items() if seal and found & {"right", "full"}}
+    conditions = {
+        place.block: _condition(units, place, rows, nulls=nulls, padded=place.block in padded)
+        for place in program.placements
+    }
     query = program.query.sql(conditions)
-    return f"SELECT * FROM ({query}) AS z {seal}" if seal and padded else query
+    return f"SELECT * FROM ({query}) AS z {seal}" if padded else query
 
 
 def is_steered(store: Store, program: KeyedProgram) -> bool:
@@ -82,7 +86,8 @@ def _look_up(units: Store, place: Placement) -> str:
     return " AND ".join(tests)
 
 
-def _condition(units: Store, place: Placement, batch: str, *, nulls: bool) -> str:
+def _condition(units: Store, place: Placement, batch: str, *, nulls: bool, padded: bool) -> str:
+    """The restriction of a block; one that is `padded` has a RIGHT or FULL JOIN that `seal_of_outer_joins` is for."""
     parts = [units.key[number] for number, _ in place.terms]
     scalars = [f"({scalar.text})" for _, scalar in place.terms]
     if nulls and not place.sideways and any(part.nullable for part in parts):
@@ -98,7 +103,8 @@ def _condition(units: Store, place: Placement, batch: str, *, nulls: bool) -> st
             led = _led_by(units, parts[place.lead], scalars[place.lead], f"{batch} AS {ROW} WHERE {some}") + " AND "
         found = f"EXISTS (SELECT 1 FROM {batch} AS {ROW} WHERE {some}) AND EXISTS (SELECT 1 FROM {batch} AS {ROW} WHERE {match})"
         return f"({here}) AND {led}{found}" if whole else f"{led}{found}"
-    return listed(scalars, [f"{ROW}.{units.column(part)}" for part in parts], f"{batch} AS {ROW}", place.rowid)
+    columns, rows = [f"{ROW}.{units.column(part)}" for part in parts], f"{batch} AS {ROW}"
+    return listed(scalars, columns, rows, place.rowid, (place.lead or 0) if padded else None)
 
 
 def _led_by(units: Store, part: KeyPart, value: str, rows: str) -> str:

@@ -19,6 +19,8 @@ def refusal(query: str, dialect: Dialect = SQLITE) -> Refusal:
 def test_outputs_that_only_their_places_tell_apart_are_refused() -> None:
     rolled = "SELECT score AS a, score AS b, count(*) AS n FROM posts GROUP BY GROUPING SETS ((1), (b))"
     assert refusal(rolled, POSTGRESQL).code is Code.UNSUPPORTED
+    constant = "SELECT author, 2 AS c, count(*) AS n FROM posts GROUP BY ROLLUP (1, c)"
+    assert refusal(constant, POSTGRESQL).code is Code.UNSUPPORTED
     assert refusal("SELECT DISTINCT ON (c) id, 3 AS c FROM posts ORDER BY c, id", POSTGRESQL).code is Code.UNSUPPORTED
 
 
