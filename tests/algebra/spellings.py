@@ -202,4 +202,10 @@ SPELLINGS = (
         engine="postgres",
         klass="linear",
     ),
+    Case(
+        "constants_of_a_stage",
+        "SELECT x.m, min(x.z) AS z, count(*) AS n FROM (SELECT 'z' AS z, author, max(score) AS m FROM posts GROUP BY author) x "
+        "GROUP BY x.m",
+        klass="linear",
+    ),
 )

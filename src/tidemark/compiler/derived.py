@@ -30,7 +30,7 @@ from tidemark.maintenance.shapes import NotLinear
 from tidemark.maintenance.support import Support, Supports, stores_of, supports_of
 from tidemark.model import Catalog, Declaration, Describe, Kept, OutputColumn
 from tidemark.names import Names, is_stage
-from tidemark.query.admit import admit, indexes_name_outputs
+from tidemark.query.admit import admit, indexes_of
 from tidemark.query.cut import cut_of, is_hidden
 from tidemark.query.home import home_of
 from tidemark.query.keys import KeyColumn, assume_key, find_key, require_plain_values, require_seen
@@ -146,7 +146,7 @@ def _compile(
     admit(lowered, catalog)
     require_pure(lowered, first_mutable, describe, catalog.routines)
     lowered = _over_supports(lowered, declaration, catalog)
-    indexes_name_outputs(lowered, declaration.indexes)
+    declaration = replace(declaration, indexes=indexes_of(lowered, declaration.indexes))
     key, unproven = _key(lowered, declaration, stored)
     joins = _joined(declaration, key, catalog)
     if joins:

@@ -17,6 +17,7 @@ from tidemark.model import Catalog
 from tidemark.query import functions
 from tidemark.query.called import gives_rows, in_from, unstable_columns
 from tidemark.query.cut import is_hidden
+from tidemark.query.keys import is_constant
 from tidemark.query.lower import whole_call
 from tidemark.query.parse import place_of
 from tidemark.query.relation import Block, Called, Derived, Output, Query, Scalar
@@ -133,13 +134,15 @@ def outputs_are_named(block: Query) -> None:
         seen.add(folded)
 
 
-def indexes_name_outputs(query: Query, indexes: tuple[tuple[str, ...], ...]) -> None:
-    """An index of the stored rows is over columns of the result."""
+def indexes_of(query: Query, indexes: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
+    """The indexes of the stored rows, which are over columns of the result, without those that are the same in every row."""
     have = [output.name for output in query.outputs]
     for name in (name for index in indexes for name in index if name not in have):
         raise Refusal(
             Code.DECLARATION, f"indexes names {name}, which is not in the result.", instead=f"one of: {', '.join(have)}"
         )
+    telling = (tuple(name for name in index if not is_constant(query, name)) for index in indexes)
+    return tuple(index for index in telling if index)
 
 
 def sources_are_tables(block: Block, catalog: Catalog) -> None:
