@@ -52,6 +52,11 @@ def own_nodes(select: exp.Expression) -> list[exp.Expression]:
     return [node for node in _down_to_queries(select) if node is select or not _is_query(node)]
 
 
+def orders_rows(query: exp.Expression) -> bool:
+    """Whether rows are put in order somewhere in a query, so that it may show which of two equal ones came first."""
+    return query.find(exp.Order, exp.Limit) is not None
+
+
 def inner_queries(select: exp.Select) -> list[exp.Expression]:
     """The queries directly inside this one's scalars (not those of FROM), outermost only."""
     items = own_items(select)

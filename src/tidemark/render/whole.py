@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from tidemark.contract.ways import Whole
 from tidemark.maintenance.program import Feed, KeyedProgram, KeyPart, LinearProgram, Part
+from tidemark.query.trees import orders_rows
 from tidemark.render import statements
 from tidemark.render.linear import feed_key
 from tidemark.render.memory import values_of_query
@@ -47,7 +48,8 @@ def of_keyed(store: Store, program: KeyedProgram) -> Whole | None:
     # Where there is one unit, nothing but this fills the rows bit by bit.
     made = _whole(store, rows, fills=store.unit is None or not program.unit)
     compared = statements.compare(store, [(one.name, one.sql) for one in program.shown if one.name not in own])[1]
-    if made is None or compared != tuple(part.name for part in store.parts):
+    if made is None or orders_rows(program.query.tree) or compared != tuple(part.name for part in store.parts):
+        # Of rows that are equal in what they are ordered by, the one or the other may come first, each time anew.
         return made
     order = ", ".join(str(number) for number in range(1, len(store.key) + 1))
     both, named = _sides(store, rows)
