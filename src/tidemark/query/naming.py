@@ -7,7 +7,7 @@ rendered.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sqlglot import exp
 
@@ -80,7 +80,7 @@ def leave_constants_out(select: exp.Select) -> None:
     group = select.args.get("group")
     if group is None or not group.expressions:
         return
-    kept = [item for item in group.expressions if item.find(exp.Column, exp.Query) is not None]
+    kept = [item for item in group.expressions if _reads([item])]
     nodes = own_nodes(select)
     having = select.args.get("having")
     if kept:
@@ -91,11 +91,16 @@ def leave_constants_out(select: exp.Select) -> None:
         some = exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(0))
         select.set("having", exp.Having(this=exp.and_(having.this, some) if having is not None else some))
         select.set("group", None)
-    elif having is None:
+    elif having is None and select.find_ancestor(exp.Select) is None and not _reads(select.expressions):
         select.set("distinct", exp.Distinct())
         select.set("group", None)
     else:
         group.set("expressions", [_no_position(group.expressions[0])])
+
+
+def _reads(items: Sequence[exp.Expression]) -> bool:
+    """Whether some of them may have other values in other rows."""
+    return any(item.find(exp.Column, exp.Query) is not None for item in items)
 
 
 def _no_position(item: exp.Expression) -> exp.Expression:

@@ -49,6 +49,7 @@ def test_what_is_admitted(dialect: Dialect, query: str) -> None:
         ("SELECT author, group_concat(slug) AS r FROM posts GROUP BY author", Code.VOLATILE, None),
         ("SELECT author, array_agg(slug) AS r FROM posts GROUP BY author", Code.VOLATILE, "array_agg"),
         ("SELECT author, score, count(*) AS n FROM posts GROUP BY author", Code.UNSUPPORTED, "score"),
+        ("SELECT score, 3 AS c FROM posts GROUP BY c", Code.UNSUPPORTED, "score"),
         ("SELECT author, max(score) + live AS n FROM posts GROUP BY author", Code.UNSUPPORTED, "live"),
         ("SELECT id, (SELECT max(u.id) FROM posts p) AS n FROM users u", Code.SUBQUERY_SHAPE, "id"),
         (
