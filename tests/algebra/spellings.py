@@ -165,6 +165,12 @@ SPELLINGS = (
         klass="global",
     ),
     Case("one_group", "SELECT 'all' AS name, max(score) AS best FROM posts GROUP BY 1", klass="linear"),
+    Case(
+        "one_group_of_all",
+        "SELECT count(*) AS n FROM tags WHERE post > 4 GROUP BY ()",
+        engine="postgres",
+        klass="linear",
+    ),
     Case("one_group_of_nothing", "SELECT 1 AS one FROM posts WHERE score > 3 GROUP BY 1", klass="linear"),
     Case(
         "first_by_name",

@@ -29,7 +29,7 @@ def expand_groupings(holder: exp.Expression, catalog: Catalog, dialect: Dialect)
     """Replace every SELECT below `holder` that groups in several ways. Raises `Refusal` where they are too many."""
     for select in sorted(holder.find_all(exp.Select), key=lambda one: -one.depth):
         group = select.args.get("group")
-        if group is None or not any(isinstance(item, _WORDS) for item in group.expressions):
+        if group is None or not any(isinstance(item, _WORDS) or _is_empty(item) for item in group.expressions):
             if group is not None:
                 # Columns in parentheses are columns, and one grouping is no other one's repetition.
                 group.set("expressions", [one for item in group.expressions for one in _listed(item)])
@@ -184,6 +184,11 @@ def _sets(item: exp.Expression) -> list[_Set]:
     if isinstance(item, exp.GroupingSets):
         return [one for inner in item.expressions for one in _sets(inner)]
     return [_parts(item)]
+
+
+def _is_empty(item: exp.Expression) -> bool:
+    """Whether it is ``()``, by which there is a row of everything, even of no rows."""
+    return isinstance(item, exp.Tuple) and not item.expressions
 
 
 def _listed(item: exp.Expression) -> _Set:
