@@ -15,7 +15,8 @@ from typing import Self, TypeVar
 from weakref import WeakSet
 
 from tidemark.compiler.once import Compiled, compiler_of
-from tidemark.compiler.supports import Known, with_supports
+from tidemark.compiler.stages import Known
+from tidemark.compiler.supports import with_supports
 from tidemark.contract.script import Script
 from tidemark.database.open import Role, open_session
 from tidemark.database.session import Conflict, Session

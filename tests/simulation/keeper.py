@@ -26,7 +26,8 @@ from tests.simulation.processors import declare
 from tests.simulation.tally import Tally
 from tests.simulation.time import Time
 from tests.simulation.upkeep import Killed
-from tidemark.compiler.supports import Known, with_supports
+from tidemark.compiler.stages import Known
+from tidemark.compiler.supports import with_supports
 from tidemark.contract.script import Capture, Script
 from tidemark.database.open import open_session
 from tidemark.database.session import Conflict
@@ -279,8 +280,9 @@ class Keeper:
                     return None
             else:
                 self.declarations.extend(own)
-                beside = " supported" if len(own) > 1 else ""
-                self.tally.derived[f"{one.family} {script.klass} {script.freshness}{beside}"] += 1
+                self.tally.derived[
+                    f"{one.family} {script.klass} {script.freshness}{' supported' * (len(own) > 1)}"
+                ] += 1
                 return as_kept(one, script)
         return None
 

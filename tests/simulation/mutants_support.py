@@ -103,6 +103,10 @@ LEAVES: tuple[tuple[Engine, Change], ...] = (
 )
 
 
+def _counts_over_stage(script: Script) -> bool:
+    return bool(script.supports and script.supported_by)
+
+
 def _stays(script: Script) -> Script:
     """Rows of a stage that went stay."""
     kept = tuple(text for text in script.applier.write if not re.match(r"DELETE FROM", text))
@@ -120,6 +124,7 @@ SUPPORTED: tuple[Mutant, ...] = (
         for engine in ("sqlite", "postgres")
     ),
     *(Mutant(engine, "a row that leaves a stage", STAGED, only(_has_supports, change)) for engine, change in LEAVES),
+    *(Mutant(engine, "a value that leaves", STAGED, only(_counts_over_stage, change)) for engine, change in LEAVES),
     *(
         Mutant(engine, "a row of a stage that is gone", STAGED, only(_is_support, _stays), disturbed=True)
         for engine in ("sqlite", "postgres")

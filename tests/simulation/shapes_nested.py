@@ -248,6 +248,8 @@ def _count_of(parts: Parts, table: Relation, alias: str) -> str:
     value = parts.column(table, alias, table.kinds) if parts.chance(0.7) else None
     value = value or parts.term(table, alias, table.kinds, 0.3).expression
     few = f" FILTER (WHERE {parts.queries.scalars.predicate(table, alias)})" if parts.chance(0.3) else ""
+    if parts.chance(0.2):
+        return f"{parts.rng.choice(('sum', 'avg'))}(DISTINCT {parts.column(table, alias, ('int',))}){few}"
     return f"count(DISTINCT {value}){few}"
 
 

@@ -31,8 +31,15 @@ def _groups(parts: Parts) -> tuple[str, tuple[Relation, ...]]:
 
 
 def _figures(parts: Parts, *values: str) -> list[Column]:
-    """Some aggregates of values, and how many rows there are."""
+    """Some aggregates of values, also of different ones, and how many rows there are."""
     forms = ("sum({})", "max({})", "min({})", "avg({})", "count({})", "sum({}) FILTER (WHERE {} > 1)")
+    if parts.chance(0.4):
+        forms = (
+            "count(DISTINCT {})",
+            "count(DISTINCT {}) FILTER (WHERE {} > 1)",
+            "sum(DISTINCT {})",
+            "avg(DISTINCT {})",
+        )
     calls = [parts.rng.choice(forms).replace("{}", parts.rng.choice(values)) for _ in range(parts.rng.randint(1, 2))]
     return [Column("count(*)", parts.name()), *(Column(call, parts.name()) for call in dict.fromkeys(calls))]
 

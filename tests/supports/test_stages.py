@@ -12,6 +12,8 @@ QUERIES = {
     "WHERE NOT EXISTS (SELECT 1 FROM plays p WHERE p.user_id = u.id AND p.hidden = 0)",
     "levels": "WITH u AS (SELECT u.id, count(p.id) AS plays FROM users u LEFT JOIN plays p ON p.user_id = u.id GROUP BY u.id) "
     "SELECT max(s.users) AS most FROM (SELECT plays, count(*) AS users FROM u GROUP BY plays) AS s",
+    "kinds": "SELECT count(DISTINCT n) AS counts, sum(DISTINCT n) AS sum, count(DISTINCT last) FILTER (WHERE n > 1) AS lasts, "
+    "count(*) AS users FROM (SELECT user_id, count(*) AS n, max(track) AS last FROM plays GROUP BY user_id) AS u",
 }
 AGAIN = {**QUERIES, "spread": QUERIES["spread"].replace("hidden = 0", "hidden = 1")}
 
@@ -32,7 +34,7 @@ def _wrong(place: Plays, queries: dict[str, str]) -> list[str]:
 
 def test_one_declaration_over_stages(place: Plays) -> None:
     keeper = place.keep(_project(QUERIES))
-    said = plan_text(keeper.plan(), declared=3, statements=False)
+    said = plan_text(keeper.plan(), declared=4, statements=False)
     assert "create _stage_spread_1 (a stage of spread): it is not installed, linear at commit" in said
     assert "create spread: it is not installed, linear at commit" in said
     keeper.apply()
@@ -51,14 +53,17 @@ def test_one_declaration_over_stages(place: Plays) -> None:
         ("spread", "commit", ()),
         ("silent", "tick", ()),
         ("levels", "tick", ()),
+        ("kinds", "commit", ()),
     }
     assert {one.name: bool(one.support_rows) for one in keeper.status()} == {
         "spread": True,
         "silent": True,
         "levels": True,
+        "kinds": True,
     }
-    place.write(f"DELETE FROM {'tidemark.' if place.user.dialect.has_schemas else 'tidemark_'}_stage_spread_1")
-    assert [one.derived for one in keeper.verify() if not one.clean] == ["_stage_spread_1"]
+    ours = "tidemark." if place.user.dialect.has_schemas else "tidemark_"
+    place.write(f"DELETE FROM {ours}_stage_spread_1", f"UPDATE {ours}_support_kinds_1 SET _rows = 7")
+    assert [one.derived for one in keeper.verify() if not one.clean] == ["_stage_spread_1", "_support_kinds_1"]
     assert [one.derived for one in keeper.verify_as_written() if not one.clean] == ["spread"]
     assert {one.name: one.drift > 0 for one in keeper.status()}["spread"]
     keeper.repair()

@@ -250,6 +250,7 @@ def support_queries(
     names = Names(dialect, declaration.name, 1)
     lowered = lower_query(query, catalog, dialect, moment_of(names))
     admit(lowered, catalog)
+    lowered = _over_supports(lowered, declaration, catalog)
     outputs = storable(lowered, describe(query))
     key, unproven = _key(lowered, declaration, outputs)
     supports = Supports(declaration.name)

@@ -2,57 +2,34 @@
 
 Owns: the decision and `with_supports`. A query that counts different values is kept by recomputing each changed group, which
 costs as many rows as the group has, or with a support for each value that it counts (`tidemark.maintenance.support`), which
-costs as many rows as changed, a write more for each, and a stored row for each different value. Promises: a support is
-declared by its own query, before the table that reads it; what is installed stays as it is while the declaration leaves the
-choice to the plan. The same goes for a query that takes the first of each key's groups (`tidemark.query.ranked`). What is counted
-over a join has no support of its own, and is counted among the rows of its table (`tidemark.maintenance.counted`).
+costs as many rows as changed, a write more for each, and a stored row for each different value. Promises: a support is declared
+by its own query, before the table that reads it; what is installed stays as it is while the declaration leaves the choice to
+the plan. The same goes for a query that takes the first of each key's groups (`tidemark.query.ranked`). What is counted over a
+join has no support of its own, and is counted among the rows of its table (`tidemark.maintenance.counted`); what is counted
+over a stage is decided with that (`tidemark.compiler.stages`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 from tidemark.compiler.derived import compile_derived, support_queries
-from tidemark.compiler.once import Asked, Compiled, compiler_of
-from tidemark.contract.script import Script
+from tidemark.compiler.stages import Known, over_stages
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.maintenance.counted import OF
 from tidemark.maintenance.support import Support
-from tidemark.model import Catalog, Declaration
-from tidemark.names import is_stage, stage_name
+from tidemark.model import Declaration
 from tidemark.query.admit import admit
-from tidemark.query.cascade import Link
 from tidemark.query.lower import lower_query
 from tidemark.query.ranked import Ranking, rankings
-from tidemark.query.staged import staged
 from tidemark.render.advice import is_covered
 from tidemark.render.statements import qualified
 
 GROUP_ROWS = 10_000
 """A group of so many rows costs more to compute again than a support costs for each change."""
 SAMPLED_ROWS = 10_000
-
-
-@dataclass(frozen=True)
-class Known:
-    """What a decision rests on: the engine, and what is there.
-
-    `installed` are the names of the derived tables that are there, `with_support` those of them that have one. `compiled` is what
-    was compiled before.
-    """
-
-    catalog: Catalog
-    engine: Asked
-    installed: Collection[str] = ()
-    with_support: Collection[str] = ()
-    compiled: Compiled = field(default_factory=dict)
-
-    @property
-    def dialect(self) -> Dialect:
-        """The engine's facts."""
-        return self.engine.dialect
 
 
 def with_supports(declarations: Sequence[Declaration], known: Known) -> tuple[Declaration, ...]:
@@ -74,7 +51,7 @@ def _supported(declaration: Declaration, known: Known) -> list[Declaration]:
     ):
         return found
     if declaration.support is None and "distinct" not in query:
-        return _staged(declaration, known)
+        return over_stages(declaration, known)
     try:
         supports = support_queries(declaration, known.catalog, known.dialect, known.engine.describe)
         own = [_declare(one, declaration, known.dialect) for one in supports]
@@ -124,77 +101,8 @@ def _ranked(declaration: Declaration, known: Known) -> list[Declaration] | None:
     return [*own, replace(declaration, supported_by=tuple(one.name for one in own), why_supported=why)]
 
 
-def _staged(declaration: Declaration, known: Known) -> list[Declaration]:
-    """The declaration over a stage where every change would touch everything without one; else alone."""
-    plain = not (declaration.columns_of or declaration.rows_of or declaration.processor or declaration.live)
-    plain = plain and not (declaration.keep or declaration.keep_rows or declaration.sampled or declaration.crossings)
-    asked = declaration.support or not declaration.allow_global
-    if not (plain and asked):
-        return [declaration]
-    text = declaration.query_for(known.dialect.name) or ""
-    owner = declaration.supports or declaration.name
-    number = int(declaration.name.rpartition("_")[2]) + 1 if is_stage(declaration.name) else 1
-    found = None
-    try:
-        found = staged(lower_query(text, known.catalog, known.dialect))
-        if found is None or not _is_global(declaration, known):
-            return [declaration]
-        stage = Declaration(
-            stage_name(owner, number),
-            {"": found.stage},
-            freshness=declaration.freshness,
-            indexes=found.indexes,
-            verify=declaration.verify,
-            repair=declaration.repair,
-            supports=owner,
-            place=declaration.place,
-        )
-        beneath = _staged(stage, known)
-        scripts = _followed(beneath, known)
-        over = replace(
-            declaration,
-            # What is added up from the rows of a stage follows them at once, whenever these are written.
-            freshness=None if declaration.freshness == "tick" else declaration.freshness,
-            supported_by=(stage.name,),
-            why_supported="a change may touch any group, and few of those rows",
-        )
-        return [*beneath, over] if scripts and _followed([over], known, *scripts[-1:]) else [declaration]
-    except Refusal as refusal:
-        if found is not None and declaration.freshness == "commit" and refusal.code is Code.FRESHNESS:
-            raise Refusal(refusal.code, refusal.reason, instead=refusal.instead, derived=owner) from refusal
-        # It is compiled later, which says why.
-        return [declaration]
-    except RecursionError:
-        return [declaration]
-
-
-def _is_global(declaration: Declaration, known: Known) -> bool:
-    """Whether every change would touch everything. Raises `Refusal` for what cannot be kept at all."""
-    late = replace(declaration, freshness=None) if declaration.freshness == "commit" else declaration
-    try:
-        return _compiled(late, known).klass == "global"
-    except Refusal as refusal:
-        if refusal.code is not Code.GLOBAL:
-            raise
-        return True
-
-
-def _followed(declarations: Sequence[Declaration], known: Known, *above: Script) -> tuple[Script, ...]:
-    """The scripts, each over the one before; none where changes are not followed through all of them."""
-    found = above
-    for one in declarations:
-        found = (*found, _compiled(one, known, *found[-1:]))
-    return () if any(one.klass == "global" for one in found) else found
-
-
-def _compiled(declaration: Declaration, known: Known, *above: Script) -> Script:
-    """The script of a first generation, which serves again when that is planned."""
-    link = Link(declaration, tuple(one.name for one in above))
-    return compiler_of(link, known.catalog, known.engine, known.compiled)(1, *above)
-
-
 def _without(declaration: Declaration, known: Known, reason: str) -> list[Declaration]:
-    if len(found := _staged(declaration, known)) > 1:
+    if len(found := over_stages(declaration, known)) > 1:
         return found
     if declaration.support:
         raise Refusal(

@@ -140,11 +140,11 @@ class Builder:
         feeds: tuple[Feed, ...] = (own,) if own.parts else ()
         anew: tuple[Feed, ...] = ()
         if counted and self.supports is not None:
-            every = (*parts.made.values(), *self.supports.parts_anew())
             # Rows of the source, where it feeds too, say how the key is spelled: those of supports follow them.
             counting = self.supports.feeds(1, key_texts if single else None)
             feeds += tuple(replace(feed, spells=not own.parts) for feed in counting)
-            anew = (replace(own, parts=every),)
+            if not self.supports.is_read_alone:
+                anew = (replace(own, parts=(*parts.made.values(), *self.supports.parts_anew())),)
         having = self.block.having
         return LinearProgram(
             name=self.name,
@@ -171,7 +171,11 @@ class Builder:
     ) -> str:
         """The visible text of an aggregate that is counted in a support."""
         assert self.supports is not None
-        return f"({self.supports.count(call, occurrence, key, where, guard, self.taken, hint)})"
+        at = occurrence, key, where, guard, self.taken, hint
+        if call.function == "count" or call.argument is None:
+            return f"({self.supports.count(call, *at)})"
+        argument = self.argument_types((call,), occurrence.table, occurrence.alias)[call.argument.text]
+        return f"({self.supports.added(call, argument, *at)})"
 
     def visible_call(
         self, call: Aggregate, condition: RowText | None, parts: Parts, types: dict[str, OutputColumn], hint: str
@@ -225,7 +229,8 @@ class Builder:
         if self.supports is None or not self.supports.wanted:
             return children, ()
         first = len(self.block.nested) + 1
-        return (*children, *self.supports.feeds(first)), (*children, *self.supports.feeds_anew(first))
+        anew = self.supports.feeds_anew(first)
+        return (*children, *self.supports.feeds(first)), (*children, *anew) if anew else ()
 
     # -- universe -----------------------------------------------------------------------------------------------------
 

@@ -2,9 +2,10 @@
 
 Owns: which supports a query asks for, their queries, and the feeds that read them. A *support* is a derived table of our own,
 ``SELECT key…, value, count(*) FROM source WHERE … GROUP BY key…, value``, and linear itself. COUNT(DISTINCT value) of a key is
-the number of its rows there whose value is not NULL, which is linear again: a change of the source costs what it changes, however
-many rows the key has. Promises: the same query asks for the same supports under the same names; what a feed adds up over a
-support is what the aggregate says over the source. Knows nothing of when a support is worth its rows (`compiler/supports.py`).
+the number of its rows there whose value is not NULL, which is linear again: a change of the source costs what it changes,
+however many rows the key has. SUM(DISTINCT value) and AVG(DISTINCT value) are those of these rows. Promises: the same query
+asks for the same supports under the same names; what a feed adds up over a support is what the aggregate says over the source.
+Knows nothing of when a support is worth its rows (`compiler/supports.py`).
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from tidemark.dialect import Dialect
+from tidemark.maintenance.aggregates import visible_aggregate
+from tidemark.maintenance.key_types import spelling_of_key
 from tidemark.maintenance.parts import Parts
 from tidemark.maintenance.program import Feed, Part, RowText, Stored, both, text
-from tidemark.model import Catalog, Column, Declaration, Table
+from tidemark.maintenance.shapes import NotLinear
+from tidemark.model import Catalog, Column, Declaration, OutputColumn, Table
 from tidemark.names import ROWS, is_stage, support_name
 from tidemark.query.relation import Aggregate, Occurrence, Scalar
 
@@ -25,7 +29,8 @@ ROW = "r"
 
 def needs_support(call: Aggregate) -> bool:
     """Whether an aggregate is no sum of changes of its source, and one of changes of a support."""
-    return call.function == "count" and call.distinct and call.argument is not None and not call.argument.is_constant
+    said = call.function in ("count", "sum", "avg") and call.distinct and not call.others
+    return said and call.argument is not None and not call.argument.is_constant
 
 
 @dataclass
@@ -80,8 +85,19 @@ class Support:
         found = text(self._column(self.value_column), " IS NOT NULL")
         if call.condition is None:
             return found
+        return both(found, self._filtered(call)) or found
+
+    def added(self, call: Aggregate, argument: OutputColumn, parts: Parts, hint: str) -> str:
+        """What readers see of a sum or a mean of different values, over ``s``: that of the rows of the support."""
+        own = replace(call, argument=self._column(self.value_column), distinct=False, condition=None)
+        condition = self._filtered(call) if call.condition is not None else None
+        return visible_aggregate(own, condition, parts, argument, hint)
+
+    def _filtered(self, call: Aggregate) -> RowText:
+        """Whether rows count that satisfy the aggregate's own condition."""
+        assert call.condition is not None
         number = list(self.filters).index(call.condition.at_row(ROW))
-        return both(found, text(self._column(_filter_column(number)), " > 0")) or found
+        return text(self._column(_filter_column(number)), " > 0")
 
     def counted_anew(self, call: Aggregate) -> RowText:
         """The same number as an aggregate over the rows of the source."""
@@ -147,12 +163,14 @@ class Supports:
     """The supports of one query, as its program is made.
 
     `tables` are the stores of those that are there, by name. Without any the program is only looked at for what it asks for.
+    `is_read_alone` tells that a key is computed anew from the supports, and not from the rows of their sources.
     """
 
     def __init__(self, owner: str, tables: Mapping[str, Table] | None = None) -> None:
         self._owner = owner
         self._tables = tables
         self._readings: dict[tuple[str, ...], _Reading] = {}
+        self.is_read_alone = False
 
     @property
     def wanted(self) -> tuple[Support, ...]:
@@ -179,6 +197,31 @@ class Supports:
         reading.anew[stored.quoted] = support.counted_anew(call)
         return stored
 
+    def added(
+        self,
+        call: Aggregate,
+        argument: OutputColumn,
+        occurrence: Occurrence,
+        key: tuple[Scalar, ...],
+        where: tuple[Scalar, ...],
+        guard: RowText | None,
+        taken: set[str],
+        hint: str,
+    ) -> str:
+        """As `count`, what readers see of a sum or a mean. Raises `NotLinear` where equal values may be written in several ways,
+        or do not add exactly."""
+        assert call.argument is not None
+        if spelling_of_key(argument, call.argument.dialect) == "many":
+            raise NotLinear(f"equal values of {call.argument.text} may be written in several ways")
+        reading = self._reading(occurrence, key, where, call.argument, guard, taken)
+        if call.condition is not None:
+            reading.support.filters.setdefault(call.condition.at_row(ROW), call.condition)
+        shown = reading.support.added(call, argument, reading.parts, hint)
+        if any(part.kind == "recomputed" and part.needed is None for part in reading.parts.made.values()):
+            raise NotLinear("a value of floating point depends on the order of addition")
+        self.is_read_alone = True
+        return shown
+
     def presence(self) -> Stored:
         """The stored column that counts the rows of the first support: a key is there when there are some."""
         reading = next(iter(self._readings.values()))
@@ -200,7 +243,9 @@ class Supports:
         )
 
     def feeds_anew(self, number: int) -> tuple[Feed, ...]:
-        """The same numbers from the rows of the sources, for computing a key anew."""
+        """The same numbers from the rows of the sources, for computing a key anew; nothing where they are read alone."""
+        if self.is_read_alone:
+            return ()
         found = []
         for place, one in enumerate(self._readings.values(), start=number):
             where = [text(scalar) for scalar in one.support.where]

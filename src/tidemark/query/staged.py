@@ -1,10 +1,11 @@
 """A query over an inner relation as two: one whose rows are stored, the *stage*, and one over these rows.
 
-Owns: `staged`, the two texts of a query that falls apart so; `over_stage`, the query over a stage that is there; `over_table`,
-where no stage is needed. What no change can be followed through as a whole, an aggregate over an aggregate or a total over outer
-joins and subqueries, can be followed step by step: the rows that are taken together are those of a query with units, and what
-they are taken together to is a sum over one table, which knows what each was. Promises: the second query over the rows of the
-first one gives what the query gives. Knows nothing of whether either can be kept (`tidemark.compiler.supports`).
+Owns: `staged`, the two texts of a query that falls apart so; `over_rows` and `over_stage`, the query over a stage that is
+there; `over_table`, where no stage is needed. What no change can be followed through as a whole, an aggregate over an aggregate
+or a total over outer joins and subqueries, can be followed step by step: the rows that are taken together are those of a query
+with units, and what they are taken together to is a sum over one table, which knows what each was. Promises: the second query
+over the rows of the first one gives what the query gives. Knows nothing of whether either can be kept
+(`tidemark.compiler.stages`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import cast
 
 from sqlglot import exp
 
+from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Table
 from tidemark.query.lower import lower_query
@@ -67,9 +69,15 @@ def over_stage(query: Query, stage: str, catalog: Catalog) -> Query:
     if found is None:
         # The rows of another form of the query are told apart by what a stage does not know.
         raise Refusal(Code.KEY_MISSING, "Nothing tells its rows apart.", instead="key=")
-    own_items(found.over)[0].replace(_table(view, own_items(found.over)[0].alias))
-    lowered = lower_query(render(found.over, query.dialect), catalog, query.dialect)
+    lowered = lower_query(over_rows(found, view, query.dialect), catalog, query.dialect)
     return lower_query(_merged(cast(Block, lowered)), catalog, query.dialect)
+
+
+def over_rows(found: Staged, table: Table, dialect: Dialect) -> str:
+    """The query over the rows of a stage as the text of one over a table that has them."""
+    over = found.over.copy()
+    own_items(over)[0].replace(_table(table, own_items(over)[0].alias))
+    return render(over, dialect)
 
 
 def over_table(query: Query, catalog: Catalog) -> Query:

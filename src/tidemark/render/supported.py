@@ -45,9 +45,11 @@ def reasons_of(declaration: Declaration) -> tuple[str, ...]:
     """Why a derived table has the supports that it has."""
     if not declaration.supported_by:
         return ()
-    stages = is_stage(declaration.supported_by[0])
-    kept = "the rows that are taken together are" if stages else "how often each value occurs is"
-    return (f"{kept} kept in {', '.join(declaration.supported_by)}, because {declaration.why_supported}",)
+    stages = [name for name in declaration.supported_by if is_stage(name)]
+    values = [name for name in declaration.supported_by if not is_stage(name)]
+    told = [("the rows that are taken together are", stages), ("how often each value occurs is", values)]
+    kept = ", and ".join(f"{what} kept in {', '.join(names)}" for what, names in told if names)
+    return (f"{kept}, because {declaration.why_supported}",)
 
 
 def missing_of(made: Made, declaration: Declaration) -> tuple[MissingIndex, ...]:

@@ -128,10 +128,9 @@ def explain_script(script: Script, dialect: Dialect) -> Explanation:
 
 
 def _support_text(kept: Kept) -> str:
-    if is_stage(kept.derived):
-        when = "in the writer's own transaction" if kept.freshness == "commit" else "by ticks"
-        return f"a stored row for each row that is taken together, written {when}"
-    return "a stored row for each different value of a key, written in the writer's own transaction"
+    what = "row that is taken together" if is_stage(kept.derived) else "different value of a key"
+    when = "in the writer's own transaction" if kept.freshness == "commit" else "by ticks"
+    return f"a stored row for each {what}, written {when}"
 
 
 def _is_support(script: Script, name: str) -> bool:
