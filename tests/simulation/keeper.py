@@ -26,8 +26,7 @@ from tests.simulation.processors import declare
 from tests.simulation.tally import Tally
 from tests.simulation.time import Time
 from tests.simulation.upkeep import Killed
-from tidemark.compiler.stages import Known
-from tidemark.compiler.supports import with_supports
+from tidemark.compiler import stages, supports
 from tidemark.contract.script import Capture, Script
 from tidemark.database.open import open_session
 from tidemark.database.session import Conflict
@@ -280,15 +279,14 @@ class Keeper:
                     return None
             else:
                 self.declarations.extend(own)
-                self.tally.derived[
-                    f"{one.family} {script.klass} {script.freshness}{' supported' * (len(own) > 1)}"
-                ] += 1
+                beside = " supported" if len(own) > 1 else ""
+                self.tally.derived[f"{one.family} {script.klass} {script.freshness}{beside}"] += 1
                 return as_kept(one, script)
         return None
 
     def _supported(self, declaration: Declaration, catalog: Catalog) -> tuple[Declaration, ...]:
         """The declaration after its supports."""
-        return with_supports([declaration], Known(catalog, self._open().session))
+        return supports.with_supports([declaration], stages.Known(catalog, self._open().session))
 
     def _plan(self) -> InstallPlan:
         duty = self._open()
