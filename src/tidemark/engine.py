@@ -174,7 +174,7 @@ class Tidemark(Workshop):
             for row in (one for one in live if not one.script.supports):
                 beneath = [one for one in live if one.script.supports == row.name]
                 drain = self._drain_all(duty, (*beneath, row))
-                found.append(compare_as_written(duty, row, drain, [one.script for one in beneath]))
+                found.append(compare_as_written(duty, row.script, drain, [one.script for one in beneath]))
             return tuple(found)
 
     def adopt(

@@ -44,8 +44,8 @@ DERIVED: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "verifying": "the verification was interrupted and begins again.",
             "backfilling": "rows differ and are computed again.",
             "installing": "objects are missing again and are put back before the verification.",
-            "live": "every key was compared and nothing differs.",
-            "failed": "rows still differ after they were computed again, or an operator cancels it before anybody saw it.",
+            "live": "every key was compared and nothing differs, nor does what is small differ from the query as it is written.",
+            "failed": "rows still differ when computed again, or from the query as written, or it is cancelled unseen.",
             "retired": "a newer generation takes over, or the declaration is gone and the drop is allowed.",
         },
         "live": {

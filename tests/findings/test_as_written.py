@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager, nullcontext
 from unittest import mock
 
 import pytest
 
 from tests.findings.place import Place
-from tidemark import ratchet
+from tidemark import Project, Tidemark, ratchet
 from tidemark.cli import main
 from tidemark.maintenance import bilinear
+from tidemark.runtime.truth import as_written, last_word
+from tidemark.runtime.truth.last_word import Unlike
 
 COUNTS = "SELECT g, count(*) AS n, sum(v) AS s, avg(v * 0.1) AS mean FROM f GROUP BY g"
 TWINS = "SELECT q.g, sum(p.v) AS s, sum(q.v) AS r FROM f AS p JOIN f AS q ON q.g = p.v GROUP BY q.g"
@@ -56,9 +59,7 @@ def test_a_mistake_in_how_rows_are_kept_is_found_here_alone(
     world: Place, tmp_path: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two columns of one name, taken for one: that is what a self-join once stored, and its verification was content."""
-    parts = bilinear.AskedParts
-    forgetful = mock.patch.object(bilinear, "AskedParts", lambda dialect, taken, made, _: parts(dialect, taken, made))
-    with forgetful:
+    with _forgetful(), mock.patch.object(last_word, "BYTES_MAX", 0):
         world.derive("twins", TWINS, freshness="tick")
         world.tidemark.apply()
     assert all(one.clean for one in world.tidemark.verify())
@@ -67,6 +68,82 @@ def test_a_mistake_in_how_rows_are_kept_is_found_here_alone(
     assert {one["kind"] for one in table["findings"]} == {"different"}
     assert main(["verify", "--as-written", "--database", world.url]) == 4
     assert "a mistake of Tidemark's" in capsys.readouterr().out
+
+
+def _forgetful() -> AbstractContextManager[object]:
+    """Two columns of one name are taken for one."""
+    parts = bilinear.AskedParts
+    return mock.patch.object(bilinear, "AskedParts", lambda dialect, taken, made, _: parts(dialect, taken, made))
+
+
+def test_what_is_small_is_compared_before_anybody_reads_it(world: Place) -> None:
+    """A first filling and a change of definition, with the mistake and without it."""
+    said: list[str] = []
+    keeper = Tidemark(world.project, world.url, listen=lambda event: said.append(f"{event.derived}: {event.note}"))
+    world.derive("twins", TWINS, freshness="tick")
+    with (
+        _forgetful(),
+        pytest.raises(Unlike, match="2 rows differ from the query of twins as it is written: g=1: r") as told,
+    ):
+        keeper.apply()
+    assert not told.value.retry_safe and "a mistake of Tidemark's" in told.value.left_behind
+    (failed,) = keeper.status()
+    assert failed.state == "failed" and "truth 9" in str(failed.failure)
+    # Nobody tries again by himself, and a worker's round is quiet.
+    assert keeper.run(until_idle=True).brought_live == 0 and keeper.status()[0].state == "failed"
+    world.project = Project("findings")
+    world.derive("twins", "SELECT g, sum(v) AS s FROM f GROUP BY g", freshness="tick")
+    keeper = Tidemark(world.project, world.url, listen=lambda event: said.append(f"{event.derived}: {event.note}"))
+    keeper.apply()
+    assert f"twins: {last_word.SAME}" in said
+    changed = Project("findings")
+    changed.derive("twins", query=TWINS, freshness="tick")
+    with _forgetful(), pytest.raises(Unlike):
+        Tidemark(changed, world.url).apply()
+    # Readers have what they had, and it is kept true.
+    world.run("INSERT INTO f VALUES (6, 7, 1)")
+    world.drained()
+    assert len(world.rows("SELECT * FROM twins")) == 4
+    Tidemark(changed, world.url).apply()
+    world.queries["twins"] = TWINS
+    world.drained()
+
+
+def test_it_is_compared_in_a_moment_in_which_nothing_waits(world: Place) -> None:
+    """A writer commits before each look: changes wait at every one, and where rows as of now are known they stand in."""
+    numbers, looked = iter(range(100, 200)), as_written.has_waiting
+
+    def busy(duty: object, script: object) -> bool:
+        world.run(f"INSERT INTO f VALUES ({next(numbers)}, 1, 1)")
+        return looked(duty, script)  # type: ignore[arg-type]
+
+    said: list[str] = []
+    keeper = Tidemark(world.project, world.url, listen=lambda event: said.append(f"{event.derived}: {event.note}"))
+    world.derive("added", COUNTS, freshness="tick")
+    world.derive("twins", TWINS, freshness="tick")
+    with mock.patch.object(as_written, "has_waiting", busy) if not world.is_sqlite else nullcontext():
+        keeper.apply()
+    assert f"added: {last_word.SAME}" in said
+    assert all(one.state == "live" for one in keeper.status())
+    world.drained()
+
+
+def test_what_is_big_or_dear_is_not_compared(world: Place) -> None:
+    said: list[str] = []
+    keeper = Tidemark(world.project, world.url, listen=lambda event: said.append(event.note))
+    dear = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000000) SELECT count(*) FROM n"
+    slow = mock.patch.object(as_written, "statement", lambda *_: dear)
+    with mock.patch.object(last_word, "SECONDS_MAX", 0.05), slow:
+        world.derive("counts", COUNTS, freshness="tick")
+        keeper.apply()
+    world.derive("more", COUNTS, freshness="tick")
+    with mock.patch.object(last_word, "ROWS_MAX", 1):
+        keeper.apply()
+    assert [one.partition(": ")[2] for one in said if one.startswith("not compared")] == [
+        "the engine takes more than 0.05 s for it",
+        "it has 3 rows: tidemark verify --as-written does it",
+    ]
+    world.drained()
 
 
 def test_what_need_not_be_what_the_query_says_now_is_not_compared(world: Place) -> None:

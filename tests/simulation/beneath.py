@@ -42,6 +42,6 @@ def differing(duty: Duty, live: Sequence[Installed]) -> list[str]:
         if one.script.supports:
             continue
         beneath = [other.script for other in live if other.script.supports == one.name]
-        report = compare_as_written(duty, one, partial(_drain, duty, (*beneath, one.script)), beneath)
+        report = compare_as_written(duty, one.script, partial(_drain, duty, (*beneath, one.script)), beneath)
         found += [f"{report.derived} {wrong}" for wrong in report.differ]
     return found

@@ -28,6 +28,7 @@ from tests.simulation.tally import Tally
 from tests.simulation.upkeep import Upkeep, Views
 from tests.simulation.ways import ways_of
 from tests.simulation.wire import Wire
+from tidemark.runtime.truth.last_word import Unlike
 
 WORLDS_MAX = 100_000
 REFUSED_MAX = 12
@@ -56,6 +57,9 @@ class Ground:
                     self._play_postgres(case, tally)
         except Failure:
             raise
+        except Unlike as problem:
+            # What harness and reader would see later is seen before anybody reads it.
+            raise Failure("mismatch", "", str(problem)) from problem
         except Exception as problem:
             where = "".join(traceback.format_exception(problem)[-6:])
             raise Failure(f"crash {type(problem).__name__}", "", f"{problem}\n{where}") from problem

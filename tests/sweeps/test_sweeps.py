@@ -17,6 +17,7 @@ from tidemark.runtime.ledger import Installed
 from tidemark.runtime.operate.status import TableStatus
 from tidemark.runtime.pace import Pace
 from tidemark.runtime.ticks.tick import tick
+from tidemark.runtime.truth import last_word
 from tidemark.runtime.truth.verify import Leisure, verify
 from tidemark.runtime.workers.sweeps import Swept, sweep_on
 
@@ -103,6 +104,29 @@ def test_a_clean_sweep_says_nothing_and_the_next_one_waits(worlds: list[World], 
     assert swept.found == 1 and swept.repaired == 0 and "tidemark repair grouped" in swept.note
     status = world.status("grouped")
     assert status.drift == 1 and status.verified_at is None and status.coverage == 1.0
+
+
+def test_what_a_sweep_computes_as_it_is_stored_is_compared_with_the_query_as_it_is_written(
+    worlds: list[World], engine_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistake in how rows are kept is the same in what a sweep compares them with; here the query is another one."""
+    world = _make(worlds, engine_url, repair=True)
+    row = world.row("grouped")
+    wrong = replace(row, script=replace(row.script, truth=GROUPED.replace("count(*)", "count(*) + 1")))
+    for _ in range(2):
+        _make_due(world)
+        swept = sweep_on(world.duty, wrong, "worker")
+        assert swept is not None and (swept.found, swept.repaired) == (40, 0)
+        assert "40 rows differ from the query as it is written" in swept.note and "no repair mends" in swept.note
+        status = world.status("grouped")
+        assert status.drift == 40 and status.verified_at is None and status.state == "live"
+    _make_due(world)
+    assert not world.sweep("grouped").note and world.status("grouped").drift == 0
+    # What is not small is left to whoever asks for it.
+    monkeypatch.setattr(last_word, "BYTES_MAX", 0)
+    _make_due(world)
+    swept = sweep_on(world.duty, wrong, "worker")
+    assert swept is not None and not swept.found
 
 
 def _make_due(world: World) -> None:

@@ -14,6 +14,7 @@ from tidemark.names import is_stage
 from tidemark.runtime.changes.adoption import AdoptionReport
 from tidemark.runtime.ticks.batch import Difference
 from tidemark.runtime.truth.as_written import WrittenReport
+from tidemark.runtime.truth.likeness import tell_difference
 from tidemark.runtime.truth.repair import RepairReport
 from tidemark.runtime.truth.verify import VerifyReport
 from tidemark.runtime.values import plain, show
@@ -143,21 +144,7 @@ def _out_of_service(done: Sequence[VerifyReport]) -> list[str]:
 
 
 def _difference_text(report: VerifyReport | WrittenReport, difference: Difference) -> str:
-    key = ", ".join(f"{n}={show(v)}" for n, v in zip(report.key_columns, difference.key, strict=True)) or "the one row"
-    if difference.stored is None:
-        return f"{key}: missing, truth {_row_text(report, difference.truth)}"
-    if difference.truth is None:
-        return f"{key}: extra, stored {_row_text(report, difference.stored)}"
-    wrong = [
-        f"{name} stored {show(mine)}, truth {show(true)}"
-        for name, mine, true in zip(report.columns, difference.stored, difference.truth, strict=True)
-        if type(mine) is not type(true) or mine != true
-    ]
-    return f"{key}: {'; '.join(wrong)}"
-
-
-def _row_text(report: VerifyReport | WrittenReport, values: Sequence[Any] | None) -> str:
-    return ", ".join(f"{name}={show(value)}" for name, value in zip(report.columns, values or (), strict=False))
+    return tell_difference(report.key_columns, report.columns, difference)
 
 
 def repair_text(done: Sequence[RepairReport], *, anew: bool) -> str:

@@ -1439,6 +1439,10 @@ WHERE c.relkind IN ('r', 'p')
   AND CASE WHEN n.nspname = 'public' THEN CAST(c.relname AS text) ELSE n.nspname || '.' || c.relname END
       IN (SELECT json_array_elements_text(CAST(:sources AS json)));
 
+-- name: read_home
+-- The first schema in which this session looks unqualified names up.
+SELECT CAST(current_schema() AS text);
+
 -- name: prepare_worker
 -- A worker that falls asleep inside a transaction (a stopped process, a frozen machine) must not keep its locks: the server
 -- ends it after half a minute.

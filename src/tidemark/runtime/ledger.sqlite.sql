@@ -1176,6 +1176,10 @@ SELECT name, type FROM pragma_table_info(:store);
 -- How many bytes the sources have, about.
 SELECT page_count * page_size FROM pragma_page_count, pragma_page_size WHERE :sources IS NOT NULL;
 
+-- name: read_home
+-- A file has no schemas.
+SELECT '';
+
 -- name: prepare_worker
 -- Nothing: a worker that falls asleep inside a transaction keeps its locks, and whoever waits for them says so.
 SELECT 1;

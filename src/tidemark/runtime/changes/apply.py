@@ -43,6 +43,7 @@ from tidemark.runtime.runs import add_named_run, tell_whose
 from tidemark.runtime.scripts import script_text
 from tidemark.runtime.ticks.scanning import seed_marks
 from tidemark.runtime.ticks.tick import tick
+from tidemark.runtime.truth.last_word import require_as_written
 from tidemark.runtime.truth.repair import list_wrong, repair
 from tidemark.runtime.truth.verify import RECORDED_MAX, verify, verify_units
 from tidemark.telling import tell_count
@@ -306,7 +307,8 @@ def finish(duty: Duty, installed: Installed, before: Installed | None) -> Instal
         seen = _require_no_gap(duty, installed, seen)
         installed = duty.write(partial(begin_verifying, duty, installed, before)).value
     catch_up(duty, installed)
-    _make_sure(duty, installed, drainer(duty, installed.script))
+    waiting = drainer(duty, installed.script)
+    require_as_written(duty, installed, _make_sure(duty, installed, waiting), waiting, installed.script)
     _require_no_gap(duty, installed, seen)
     shown = cut_over(still, installed, before)
     if before is not None:
@@ -316,15 +318,16 @@ def finish(duty: Duty, installed: Installed, before: Installed | None) -> Instal
     return shown
 
 
-def _make_sure(duty: Duty, installed: Installed, drain: Callable[[], bool] | None) -> None:
-    """Compare every key, and compute again what changed while it was filled. Raises `Fault` when rows still differ then."""
+def _make_sure(duty: Duty, installed: Installed, drain: Callable[[], bool] | None) -> int:
+    """Compare every key, and compute again what changed while it was filled; give how many there are. Raises `Fault` when rows
+    still differ then."""
     rounds, before = 0, math.inf
     while rounds < ROUNDS_MAX:
         report = verify(duty, installed, drain)
         if report.clean:
             told = f"{report.keys:,} of {tell_count(report.keys, 'row')} equal the query"
             duty.listen(Event(installed.name, "verify", report.keys, report.keys, told))
-            return
+            return report.keys
         duty.listen(
             Event(installed.name, "repair", 0, report.drift, f"{tell_count(report.drift, 'row')} changed meanwhile")
         )
@@ -334,7 +337,7 @@ def _make_sure(duty: Duty, installed: Installed, drain: Callable[[], bool] | Non
         if units and verify_units(duty, installed, units, drain, of=report.keys) == 0:
             told = f"{report.keys:,} of {tell_count(report.keys, 'row')} equal the query, {report.drift:,} of them computed again"
             duty.listen(Event(installed.name, "verify", report.keys, report.keys, told))
-            return
+            return report.keys
         # Of what changed during a long filling no more is mended at a time than is recorded, and the rest is no failure.
         rounds += report.drift <= RECORDED_MAX or report.drift >= before
         before = report.drift
@@ -372,7 +375,8 @@ def _finish_widening(duty: Duty, installed: Installed, before: Installed | None)
         installed = duty.write(partial(duty.ledger.move, installed, "verifying")).value
     # What waits for the store is in the books of the generation that keeps it.
     whole = replace(before, script=replace(installed.script, generation=before.generation))
-    _make_sure(duty, whole, drainer(duty, before.script))
+    waiting = drainer(duty, before.script)
+    require_as_written(duty, whole, _make_sure(duty, whole, waiting), waiting, installed.script)
     _require_no_gap(duty, before)
     return show_wider(duty, installed, before)
 

@@ -1,27 +1,31 @@
 """The query as it is written, evaluated by the database, beside what readers see.
 
-Owns: `compare_as_written`. Promises: nothing of how rows are kept takes part, no state, no units and no batches: only the
-declared query and the rows that readers see, or as they are as of now where changes wait, in one statement and so in one
-moment. Changes nothing. A verification compares rows with what the same program computes; what is found here and not there
-is a mistake of that program, which no repair mends.
+Owns: `compare_as_written` and `tell_differences`. Promises: nothing of how rows are kept takes part, no state, no units and no
+batches: only the declared query and the rows that readers see, or as they are as of now where changes wait, in one statement and
+so in one moment. Changes nothing. A verification compares rows with what the same program computes; what is found here and not
+there is a mistake of that program, which no repair mends.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from tidemark.contract.script import Script
+from tidemark.database.session import Conflict, Session
 from tidemark.dialect import Dialect
 from tidemark.plain import hashable
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.ledger import Installed
 from tidemark.runtime.ticks.batch import Difference
+from tidemark.runtime.truth.likeness import tell_difference
 from tidemark.runtime.truth.verify import has_waiting
 
 SHOWN_MAX = 1_000
+TOLD_MAX = 3
 RELATIVE = 1e-9
 ROUNDS_MAX = 4
 COPY = "tidemark_copy"
@@ -47,19 +51,36 @@ class WrittenReport:
 
 
 def compare_as_written(
-    duty: Duty, installed: Installed, drain: Callable[[], object] | None = None, beneath: Sequence[Script] = ()
+    duty: Duty,
+    script: Script,
+    drain: Callable[[], object] | None = None,
+    beneath: Sequence[Script] = (),
+    *,
+    to_be: Script | None = None,
+    seconds_max: float | None = None,
 ) -> WrittenReport:
-    """Evaluate the query and compare its rows with those of a table that is live. `drain` applies what waits, for it and for
-    the supports `beneath` it."""
-    script, began = installed.script, duty.clock.now()
-    why_not = _why_not(script)
+    """Evaluate the query and compare its rows with those of a table that is live, or `to_be`: with those that its view will show,
+    which is not there yet. `drain` applies what waits, for it and for the supports `beneath` it. A statement that takes longer
+    than `seconds_max` is given up."""
+    began, query = duty.clock.now(), to_be or script
+    why_not = _why_not(query)
     differ: tuple[Difference, ...] = ()
     if not why_not:
-        found = _look(duty, script, beneath, drain)
-        why_not = "changes kept coming while it was looked at" if found is None else ""
-        differ = _pair(script, found or ())
+        shown = f"({query.offers[1].definition}) AS shown" if to_be is not None else script.public
+        try:
+            found = _look(duty, script, query, shown, beneath, drain, seconds_max)
+            why_not = "changes kept coming while it was looked at" if found is None else ""
+            differ = _pair(query, found or ())
+        except _TooDear:
+            why_not = f"the engine takes more than {seconds_max:g} s for it"
     seconds = duty.clock.ms_since(began) / 1000
-    return WrittenReport(script.name, differ, script.columns, _identity(script), seconds, why_not)
+    return WrittenReport(query.name, differ, query.columns, _identity(query), seconds, why_not)
+
+
+def tell_differences(report: WrittenReport, most: int = TOLD_MAX) -> str:
+    """The first rows that differ, with their values, for a message."""
+    told = [tell_difference(report.key_columns, report.columns, one) for one in report.differ[:most]]
+    return "; ".join(told) + ("; …" if len(report.differ) > most else "")
 
 
 def _why_not(script: Script) -> str:
@@ -95,15 +116,28 @@ def _is_view(script: Script) -> bool:
 
 
 def _look(
-    duty: Duty, script: Script, beneath: Sequence[Script], drain: Callable[[], object] | None
+    duty: Duty,
+    script: Script,
+    query: Script,
+    shown: str,
+    beneath: Sequence[Script],
+    drain: Callable[[], object] | None,
+    seconds_max: float | None,
 ) -> list[tuple[Any, ...]] | None:
-    """What is on one side alone; None where what waits could not be had out of the way."""
-    waiting = [*beneath, *(() if script.live else (script,))]
-    described = duty.read(lambda: duty.session.describe(script.truth)).value
-    text = statement(duty.session.dialect, script, frozenset(one.name for one in described if not one.comparable))
+    """What is on one side alone; None where what waits could not be had out of the way. Raises `_TooDear`."""
+    described = duty.read(lambda: duty.session.describe(query.truth)).value
+    bare = frozenset(one.name for one in described if not one.comparable)
+    # What waits for columns that are being added is in the books of the store that they are added to.
+    live = f"({script.live}) AS live" if script.live and query is script else ""
 
     def work() -> list[tuple[Any, ...]] | None:
-        return None if any(has_waiting(duty, one) for one in waiting) else duty.session.all(text)
+        if any(has_waiting(duty, one) for one in beneath):
+            return None
+        rows = live if has_waiting(duty, script) else shown
+        if not rows:
+            return None
+        with _no_longer(duty.session, seconds_max):
+            return duty.session.all(statement(duty.session.dialect, query, rows, bare))
 
     for _ in range(ROUNDS_MAX):
         if drain is not None:
@@ -114,12 +148,42 @@ def _look(
     return None
 
 
-def statement(dialect: Dialect, script: Script, bare: frozenset[str] = frozenset()) -> str:
-    """SELECT of the rows that only the query has (``said``) and of those that only readers see (``seen``), in key order; columns
-    that are `bare` of an equality are compared by their texts."""
+class _TooDear(Exception):
+    """A statement took longer than it was given."""
+
+
+@contextmanager
+def _no_longer(session: Session, seconds: float | None) -> Iterator[None]:
+    """Give a statement so many seconds. Raises `_TooDear` where it takes more: that is nothing to try again."""
+    if seconds is None:
+        yield
+        return
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        session.cancel()
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except Conflict as problem:
+        if late.is_set():
+            raise _TooDear from problem
+        raise
+    finally:
+        timer.cancel()
+        # Else it might end a statement that comes after.
+        timer.join()
+
+
+def statement(dialect: Dialect, script: Script, rows: str, bare: frozenset[str] = frozenset()) -> str:
+    """SELECT of the rows that only the query has (``said``) and of those that only readers see in `rows` (``seen``), in key
+    order; columns that are `bare` of an equality are compared by their texts."""
     quoted = [(dialect.quote(name), name in bare) for name in script.columns]
     columns = ", ".join(f"CAST({name} AS text) AS {name}" if texts else name for name, texts in quoted)
-    rows = f"({script.live}) AS live" if script.live else script.public
     places = ", ".join(str(2 + script.columns.index(name)) for name in _identity(script))
     order = f" ORDER BY {places}" if places else ""
     said = f"SELECT {columns} FROM ({script.truth}) AS q"

@@ -1,16 +1,18 @@
-"""How a stored row and the true one are alike.
+"""How a stored row and the true one are alike, and how they differ.
 
-Owns: what of a difference is no drift. Promises: values are the same when they are of one type and equal, NaN too; only floating
-point that depends on the order of addition may be a little off.
+Owns: what of a difference is no drift, and its wording. Promises: values are the same when they are of one type and equal, NaN
+too; only floating point that depends on the order of addition may be a little off.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from tidemark.contract.script import Applier, Script
 from tidemark.runtime.ticks.batch import Difference
+from tidemark.runtime.values import show
 
 RELATIVE = 1e-9
 
@@ -51,6 +53,25 @@ def is_stale(applier: Applier, difference: Difference) -> bool:
         name in applier.sampled or _same(mine, true) or (name in applier.tolerant and _near(mine, true))
         for name, mine, true in zip(applier.compared_columns, stored, truth, strict=True)
     )
+
+
+def tell_difference(key_columns: Sequence[str], columns: Sequence[str], one: Difference) -> str:
+    """A difference as people read it: the key, and the values that are not the same."""
+    key = ", ".join(f"{name}={show(value)}" for name, value in zip(key_columns, one.key, strict=True)) or "the one row"
+    if one.stored is None:
+        return f"{key}: missing, truth {_tell_row(columns, one.truth)}"
+    if one.truth is None:
+        return f"{key}: extra, stored {_tell_row(columns, one.stored)}"
+    wrong = [
+        f"{name} stored {show(mine)}, truth {show(true)}"
+        for name, mine, true in zip(columns, one.stored, one.truth, strict=True)
+        if type(mine) is not type(true) or mine != true
+    ]
+    return f"{key}: {'; '.join(wrong)}"
+
+
+def _tell_row(columns: Sequence[str], values: Sequence[Any] | None) -> str:
+    return ", ".join(f"{name}={show(value)}" for name, value in zip(columns, values or (), strict=False))
 
 
 def _same(mine: Any, true: Any) -> bool:

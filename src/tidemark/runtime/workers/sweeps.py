@@ -3,9 +3,9 @@
 Owns: when a sweep is due, how far it has come, and what follows from it. Promises: a sweep takes a tenth of one connection's
 time, in short transactions, so that nobody waits for it; it goes on where it was after a stop or a kill; what it finds is drift
 only if it persists; it repairs only where the declaration says so, and nothing when so much is wrong that the cause must be
-something else. Between two sweeps it looks once a minute at what the newest rows of the sources reach, and at what it ticked
-last, which are likelier to be wrong than the rest. It says nothing while everything is true. One worker sweeps a table at a
-time; ticks go on meanwhile.
+something else. After a sweep that found nothing, what is small is compared with the query as it is written. Between two sweeps it
+looks once a minute at what the newest rows of the sources reach, and at what it ticked last, which are likelier to be wrong than
+the rest. It says nothing while everything is true. One worker sweeps a table at a time; ticks go on meanwhile.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.ticks.batch import prepare_once
 from tidemark.runtime.truth.findings import count_drift, count_findings
+from tidemark.runtime.truth.last_word import UNMENDED, last_word, record_unlike
 from tidemark.runtime.truth.repair import repair
-from tidemark.runtime.truth.verify import Leisure, verify, verify_units
+from tidemark.runtime.truth.verify import REST_SECONDS_MAX, Leisure, verify, verify_units
 from tidemark.telling import tell_count, tell_doing
 
 T = TypeVar("T")
@@ -105,7 +106,24 @@ def _sweep(duty: Duty, installed: Installed, known: Sweep | None) -> Swept:
     report = verify(duty, installed, _drain(duty, installed), leisure)
     duty.write(partial(duty.ledger.run, "end_sweep", about))
     swept = Swept(0.0, report.keys, before + report.drift)
-    return _judge(duty, installed, swept) if swept.found or report.stale else swept
+    if swept.found or report.stale:
+        return _judge(duty, installed, swept)
+    return _say_last(duty, installed, swept)
+
+
+def _say_last(duty: Duty, installed: Installed, swept: Swept) -> Swept:
+    """After a sweep that found nothing: the last word about what is small, in the same share of the time. What differs there is
+    computed as it is stored, so that nothing is repaired."""
+    report = last_word(duty, installed, swept.keys, _drain(duty, installed))
+    duty.clock.wait(min(REST_SECONDS_MAX, report.seconds * (1 / BUDGET - 1)))
+    if not report.differ:
+        return swept
+    record_unlike(duty, installed, report)
+    found, name = len(report.differ), quote(installed.name)
+    said = (
+        f"{installed.name}: {tell_doing(found, 'row', 'differ')} from the query as it is written, which is {UNMENDED}; "
+    )
+    return replace(swept, found=found, note=f"{said}look at `tidemark verify --as-written {name}`")
 
 
 def _judge(duty: Duty, installed: Installed, swept: Swept) -> Swept:
