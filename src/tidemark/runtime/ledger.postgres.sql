@@ -1380,11 +1380,11 @@ SELECT count(*) FROM tidemark._drift WHERE derived = :derived AND generation = :
 
 -- name: take_lease
 -- Take a duty that nobody holds, whose holder's time is over or whose holder is known to be gone; no row when it is held, or when the
--- ledger has another shape than :shape.
+-- ledger has another shape than :shape. An end that is further ahead than anybody is given was written by a clock that was set back.
 INSERT INTO tidemark._lease AS held (duty, holder, term, expires, shape)
 SELECT :duty, :holder, 1, tidemark._clock(:seconds), m.value FROM tidemark._meta AS m WHERE m.key = 'shape' AND m.value = :shape
 ON CONFLICT (duty) DO UPDATE SET holder = excluded.holder, term = held.term + 1, expires = excluded.expires, shape = excluded.shape
-WHERE held.expires <= {now} OR held.holder = :replaced
+WHERE held.expires <= {now} OR held.expires > tidemark._clock(2400) OR held.holder = :replaced
 RETURNING term;
 
 -- name: check_lease
@@ -1396,8 +1396,8 @@ SELECT 1 FROM tidemark._lease WHERE duty = :duty AND holder = :holder AND term =
 UPDATE tidemark._lease SET expires = tidemark._clock(:seconds) WHERE duty = :duty AND holder = :holder AND term = :term;
 
 -- name: release_lease
--- Give a duty back before its time is over.
-UPDATE tidemark._lease SET expires = {now} WHERE duty = :duty AND holder = :holder AND term = :term;
+-- Give a duty back before its time is over, whatever a clock says of that later.
+UPDATE tidemark._lease SET expires = '1970-01-01T00:00:00.000Z' WHERE duty = :duty AND holder = :holder AND term = :term;
 
 -- name: read_lease
 -- Who holds a duty now; no row when nobody does.
@@ -1410,7 +1410,7 @@ WHERE closed_at IS NULL AND (CAST(:backfill AS TEXT) = '' OR backfill = :backfil
 
 -- name: read_leases
 -- Who holds a duty now, and who wishes to; no row where nobody does.
-SELECT duty, holder FROM tidemark._lease WHERE duty IN (:duty, :wish) AND expires > {now};
+SELECT duty, holder FROM tidemark._lease WHERE duty IN (:duty, :wish) AND expires > {now} AND expires <= tidemark._clock(2400);
 
 -- name: list_leases
 -- Every duty that is held now, and by whom.

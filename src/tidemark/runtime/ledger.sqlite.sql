@@ -873,7 +873,7 @@ INSERT INTO tidemark__run (kind, derived, generation, state, holder, started, en
 VALUES ('tick', :derived, :generation, 'done', :holder, strftime('%Y-%m-%dT%H:%M:%fZ', 'now', CAST(:ms / -1000.0 AS TEXT) || ' seconds'), strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), :rows_done, :rows_written, :longest_ms, :message)
 ;
 INSERT INTO tidemark__total AS t (derived, kind, state, runs, rows_done, rows_written, seconds, ended)
-SELECT derived, kind, state, 1, rows_done, rows_written, (julianday(ended) - julianday(started)) * 86400.0, ended
+SELECT derived, kind, state, 1, rows_done, rows_written, max(0.0, (julianday(ended) - julianday(started)) * 86400.0), ended
 FROM tidemark__run WHERE id = (SELECT max(id) FROM tidemark__run WHERE derived = :derived AND kind = 'tick')
 ON CONFLICT (derived, kind, state) DO UPDATE
 SET runs = t.runs + 1, rows_done = t.rows_done + excluded.rows_done, rows_written = t.rows_written + excluded.rows_written,
@@ -881,7 +881,7 @@ SET runs = t.runs + 1, rows_done = t.rows_done + excluded.rows_done, rows_writte
 ;
 INSERT INTO tidemark__hold AS h (derived, kind, what, bound, chunks, ms)
 SELECT r.derived, r.kind, 'took', (SELECT count(*) FROM json_each(:bounds) AS b WHERE b.value < r.ms), 1, r.ms
-FROM (SELECT derived, kind, (julianday(ended) - julianday(started)) * 86400000.0 AS ms FROM tidemark__run WHERE id = (SELECT max(id) FROM tidemark__run WHERE derived = :derived AND kind = 'tick')) AS r
+FROM (SELECT derived, kind, max(0.0, (julianday(ended) - julianday(started)) * 86400000.0) AS ms FROM tidemark__run WHERE id = (SELECT max(id) FROM tidemark__run WHERE derived = :derived AND kind = 'tick')) AS r
 WHERE true
 ON CONFLICT (derived, kind, what, bound) DO UPDATE SET chunks = h.chunks + 1, ms = h.ms + excluded.ms
 ;
@@ -1128,11 +1128,11 @@ SELECT count(*) FROM tidemark__drift WHERE derived = :derived AND generation = :
 
 -- name: take_lease
 -- Take a duty that nobody holds, whose holder's time is over or whose holder is known to be gone; no row when it is held, or when the
--- ledger has another shape than :shape.
+-- ledger has another shape than :shape. An end that is further ahead than anybody is given was written by a clock that was set back.
 INSERT INTO tidemark__lease AS held (duty, holder, term, expires, shape)
 SELECT :duty, :holder, 1, strftime('%Y-%m-%dT%H:%M:%fZ', 'now', CAST(:seconds AS TEXT) || ' seconds'), m.value FROM tidemark__meta AS m WHERE m.key = 'shape' AND m.value = :shape
 ON CONFLICT (duty) DO UPDATE SET holder = excluded.holder, term = held.term + 1, expires = excluded.expires, shape = excluded.shape
-WHERE held.expires <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now') OR held.holder = :replaced
+WHERE held.expires <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now') OR held.expires > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '2400 seconds') OR held.holder = :replaced
 RETURNING term;
 
 -- name: check_lease
@@ -1144,8 +1144,8 @@ SELECT 1 FROM tidemark__lease WHERE duty = :duty AND holder = :holder AND term =
 UPDATE tidemark__lease SET expires = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', CAST(:seconds AS TEXT) || ' seconds') WHERE duty = :duty AND holder = :holder AND term = :term;
 
 -- name: release_lease
--- Give a duty back before its time is over.
-UPDATE tidemark__lease SET expires = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE duty = :duty AND holder = :holder AND term = :term;
+-- Give a duty back before its time is over, whatever a clock says of that later.
+UPDATE tidemark__lease SET expires = '1970-01-01T00:00:00.000Z' WHERE duty = :duty AND holder = :holder AND term = :term;
 
 -- name: read_lease
 -- Who holds a duty now; no row when nobody does.
@@ -1158,7 +1158,7 @@ WHERE closed_at IS NULL AND (CAST(:backfill AS TEXT) = '' OR backfill = :backfil
 
 -- name: read_leases
 -- Who holds a duty now, and who wishes to; no row where nobody does.
-SELECT duty, holder FROM tidemark__lease WHERE duty IN (:duty, :wish) AND expires > strftime('%Y-%m-%dT%H:%M:%fZ', 'now');
+SELECT duty, holder FROM tidemark__lease WHERE duty IN (:duty, :wish) AND expires > strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AND expires <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '2400 seconds');
 
 -- name: list_leases
 -- Every duty that is held now, and by whom.

@@ -219,12 +219,13 @@ def read_time(text: str | None) -> datetime.datetime | None:
 
 
 def seconds_between(started: str | None, ended: str | None) -> float | None:
-    """How many seconds lie between two stored times, None where one of them cannot be read."""
+    """How many seconds lie between two stored times, none where a clock was set back meanwhile; None where one of them cannot be
+    read."""
     return _between(read_time(started), read_time(ended))
 
 
 def _between(began: datetime.datetime | None, last: datetime.datetime | None) -> float | None:
-    return round((last - began).total_seconds(), 3) if began and last else None
+    return max(0.0, round((last - began).total_seconds(), 3)) if began and last else None
 
 
 def require_uncancelled(ledger: Ledger, name: str, wanted: str) -> None:

@@ -61,7 +61,8 @@ def sweep_on(duty: Duty, installed: Installed, holder: str) -> Swept | None:
         if mine is None:
             return None
         try:
-            if known is not None and known.ended and known.began_seconds < script.verify_seconds:
+            # What began after now did so by a clock that was set back since.
+            if known is not None and known.ended and 0 <= known.began_seconds < script.verify_seconds:
                 rest = Swept(min(LOOK_SECONDS, script.verify_seconds - known.began_seconds))
                 return _sample(mine, installed, rest)
             return _sweep(mine, installed, known)
