@@ -1,8 +1,13 @@
 """PostgreSQL: what stands around statements: DDL in the same transaction, constraints, savepoints, blocks, 2PC, procedures."""
 
+import threading
+import time
+
 import pytest
 
 from tests.findings.place import Place, attempt
+from tidemark.runtime.workers import worker
+from tidemark.runtime.workers.worker import WorkerReport
 
 
 @pytest.fixture
@@ -243,4 +248,30 @@ def test_what_somebody_holds_for_a_migration_is_not_waited_for_by_looks(rows: Pl
     migration.execute("DROP TRIGGER _update_parts_w ON w; COMMIT")
     assert {one.name for one in rows.tidemark.status() if one.captures != "ok"} == {"parts"}
     rows.tidemark.apply()
+    finished(rows)
+
+
+def test_what_a_lock_holds_up_keeps_no_other_waiting_where_one_session_does_everything(
+    rows: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three tables read what is locked, and one that comes after them does not; when the lock is gone everything is done."""
+    monkeypatch.setattr(worker, "LOCKED_SECONDS_MAX", 0.1)
+    rows.run("CREATE TABLE apart (id int PRIMARY KEY, g int)", "INSERT INTO apart VALUES (1, 1)")
+    for name in ("a1", "a2", "a3"):
+        rows.derive(name, f"SELECT g, max(v) AS v, '{name}' AS name FROM f GROUP BY g", freshness="tick")
+    rows.derive("z", "SELECT g, max(id) AS m FROM apart GROUP BY g", freshness="tick")
+    rows.tidemark.apply()
+    rows.run("INSERT INTO f VALUES (50, 1, 50)", "INSERT INTO apart VALUES (2, 1)")
+    migration = rows.client()
+    migration.execute("BEGIN; LOCK TABLE f IN ACCESS EXCLUSIVE MODE")
+    found: list[WorkerReport] = []
+    work = threading.Thread(target=lambda: found.append(rows.tidemark.run(until_idle=True)))
+    work.start()
+    began = time.monotonic()
+    while rows.rows("SELECT m FROM z") != [(2,)] and time.monotonic() - began < 20:
+        time.sleep(0.02)
+    assert work.is_alive() and rows.rows("SELECT m FROM z") == [(2,)]
+    migration.execute("COMMIT")
+    work.join(30)
+    assert found and not found[0].failing and not found[0].held
     finished(rows)

@@ -140,8 +140,9 @@ def run(typed: Typed) -> Outcome:
     slow = typed.settings.slow_seconds if options.slow is None else read_seconds(options.slow, "--slow")
     more = {"deliver": options.deliver, "streams": options.stream}
     done = typed.engine.run(until_idle=options.until_idle, lanes=options.lanes, slow_seconds=slow, **more)
-    failed = Exit.ERROR if options.until_idle and done.failing else Exit.OK
-    return Outcome(reports.worker_text(done), asdict(done), Exit.INTERRUPTED if done.interrupted else failed)
+    left = Exit.ERROR if done.failing else Exit.HELD if done.held else Exit.OK
+    ended = left if options.until_idle else Exit.OK
+    return Outcome(reports.worker_text(done), asdict(done), Exit.INTERRUPTED if done.interrupted else ended)
 
 
 def status(typed: Typed) -> Outcome:

@@ -135,8 +135,9 @@ def worker_text(done: WorkerReport) -> str:
     left = " Work was left: run it again." if done.interrupted else ""
     failing = f" Failing: {', '.join(done.failing)}. Next: tidemark status" if done.failing else ""
     gone = " What was taken out of service comes back with: tidemark apply." if done.gaps else ""
+    held = f" Another worker is at {', '.join(done.held)}, and something waits there still." if done.held else ""
     return "\n".join(
-        [f"{done}.{left}{gone}{failing}", *(f"  {duty}: {timing}" for duty, timing in done.timings.items())]
+        [f"{done}.{left}{gone}{held}{failing}", *(f"  {duty}: {timing}" for duty, timing in done.timings.items())]
     )
 
 

@@ -100,6 +100,8 @@ class Duty:
     spent: dict[str, SourceLog] | None = None
     """Gathers the logs of which something was sealed, by source, where whoever does several ticks lets go of it after all of
     them; None where each tick does."""
+    patience_seconds: float = CONFLICT_SECONDS_MAX
+    """How long a transaction is tried again that meets somebody's lock, at least once."""
     held: tuple[Lease, ...] = ()
     """Other leases that are in hand meanwhile."""
     calm: Calm = field(default_factory=Calm)
@@ -199,7 +201,7 @@ class Duty:
     def _persist(self, do: Callable[[], Held[T]]) -> Held[T]:
         conflict = Conflict("nothing was tried")
         first, tried, told = self.clock.now(), 0, False
-        while tried < CONFLICTS_MAX and (tried == 0 or self.clock.now() - first < CONFLICT_SECONDS_MAX):
+        while tried < CONFLICTS_MAX and (tried == 0 or self.clock.now() - first < self.patience_seconds):
             try:
                 return do()
             except Conflict as problem:

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.unit.runtime.place import World
+from tidemark.cli.reports import worker_text
 from tidemark.errors import Code, Refusal
 from tidemark.names import ledger
 from tidemark.runtime.lease import try_lease
@@ -72,9 +73,12 @@ def test_a_duty_that_somebody_else_holds_is_left_to_them(world: World) -> None:
     world.apply(world.wanted("tick"))
     world.posts((804, 3, 3))
     assert try_lease(world.duty.ledger, world.duty.clock, "keep thread_stats", "other") is not None
-    assert run_worker(world.duty, until_idle=True).ticks == 0
+    left = run_worker(world.duty, until_idle=True)
+    assert left.ticks == 0 and left.held == ("thread_stats",)
+    assert "Another worker is at thread_stats, and something waits there still." in worker_text(left)
     world.write(f"UPDATE {ledger(world.duty.session.dialect, 'lease')} SET expires = ''")
-    assert run_worker(world.duty, until_idle=True).ticks == 1
+    done = run_worker(world.duty, until_idle=True)
+    assert done.ticks == 1 and not done.held
 
 
 def test_a_problem_with_one_table_does_not_stop_the_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from tidemark.runtime.cascade import upstream_first
 from tidemark.runtime.changes.indexes import list_made
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
-from tidemark.runtime.objects.install import remove
+from tidemark.runtime.objects.install import Remaining, remove
 from tidemark.runtime.objects.pieces import PLAIN_PATIENCE, set_patience
 from tidemark.runtime.progress import Event
 
@@ -45,9 +45,11 @@ def uninstall(duty: Duty, *, keep_data: bool = False) -> UninstallReport:
                 with duty.leased(f"keep {installed.name}"):
                     duty.write(partial(_keep, duty, installed))
                 kept.append(installed.name)
-        for installed in reversed(upstream_first(duty.ledger.derived())):
+        among = Remaining(duty)
+        for installed in reversed(among.rows):
             with duty.leased(f"keep {installed.name}"):
-                remove(duty, installed)
+                remove(duty, installed, among)
+            among.take(installed)
             removed += [] if installed.script.supports else [installed.name]
     duty.write(partial(_remove_rest, duty))
     duty.listen(Event("", "drop", note="the ledger is gone"))

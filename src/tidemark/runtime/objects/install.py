@@ -8,11 +8,13 @@ user's tables are asked for briefly and again, never waited for in line.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 from tidemark.contract.script import Piece, Script
+from tidemark.runtime.cascade import upstream_first
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.objects.captures import begin_reading, drop_captures, left_captures
@@ -157,19 +159,49 @@ def show_rows(
     return shown
 
 
-def remove(duty: Duty, installed: Installed) -> None:
-    """Drop every object of a generation that no other one needs, then forget it. Resumes where a kill ended it.
+class Remaining:
+    """The generations that are there while many are removed: read once, with what the database has of them."""
+
+    def __init__(self, duty: Duty) -> None:
+        self.rows = list(upstream_first(duty.ledger.derived()))
+        self.present = find_pieces(duty.session, *(row.script for row in self.rows))
+        self._count = Counter(name for row in self.rows for name in _names(row))
+
+    def shared(self, installed: Installed) -> frozenset[str]:
+        """The names of pieces that another generation has, too."""
+        return frozenset(name for name in _names(installed) if self._count[name] > 1)
+
+    def others(self, installed: Installed) -> list[Installed]:
+        """All but one of them."""
+        return [row for row in self.rows if _identity(row) != _identity(installed)]
+
+    def take(self, installed: Installed) -> None:
+        """Forget one that is removed."""
+        self.rows = self.others(installed)
+        self._count.subtract(_names(installed))
+
+
+def _names(row: Installed) -> frozenset[str]:
+    return frozenset(piece.name for piece in row.script.pieces)
+
+
+def remove(duty: Duty, installed: Installed, among: Remaining | None = None) -> None:
+    """Drop every object of a generation that no other one needs, then forget it. Resumes where a kill ended it. Whoever removes
+    many has read them all before: it is one `among` those.
 
     What readers see goes first, in one transaction with the record of it: where something of the user's stands on that, the
     engine's refusal leaves the table as it was, kept true.
     """
-    others = [row for row in duty.ledger.derived() if (row.name, row.generation) != _identity(installed)]
-    present = find_pieces(duty.session, installed.script)
+    if among is None:
+        others = [row for row in duty.ledger.derived() if _identity(row) != _identity(installed)]
+        present, shared = find_pieces(duty.session, installed.script), names_of(row.script for row in others)
+    else:
+        others, present, shared = among.others(installed), among.present, among.shared(installed)
     # A public name that is not ours any more may be a table that the user was left with.
     going = [
         piece
-        for piece in own_pieces(installed.script, (row.script for row in others))
-        if piece.name in present or piece.kind != "view"
+        for piece in reversed(installed.script.pieces)
+        if piece.name not in shared and (piece.name in present or piece.kind != "view")
     ]
     if not any(piece.name in present for piece in going):
         # Nothing was created yet, so there is nothing for a step to undo.
@@ -186,7 +218,8 @@ def remove(duty: Duty, installed: Installed) -> None:
         going = [piece for piece in going if not piece.public]
     for group in group_pieces(duty.session, going, dropping=True):
         duty.write(partial(drop_group, duty, group))
-    drop_captures(duty, installed)
+    if among is None or left_captures(installed, others):
+        drop_captures(duty, installed)
     duty.write(partial(duty.ledger.forget, installed))
 
 

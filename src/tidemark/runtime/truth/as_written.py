@@ -112,7 +112,7 @@ def _identity(script: Script) -> tuple[str, ...]:
 
 
 def _is_view(script: Script) -> bool:
-    return any(piece.public and piece.kind == "view" for piece in script.pieces)
+    return len(script.offers) > 1 and any(piece.public and piece.kind == "view" for piece in script.pieces)
 
 
 def _look(

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
-from tidemark.database.session import Conflict
+from tidemark.database.session import Conflict, blames_others
 from tidemark.errors import Fault, Refusal, TidemarkError, is_interruption
 from tidemark.names import owner_of
 from tidemark.runtime.backfill.withdraw import holds_on
-from tidemark.runtime.duty import Duty
+from tidemark.runtime.duty import CONFLICT_SECONDS_MAX, Duty
 from tidemark.runtime.lease import name_holder
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.objects.captures import CaptureOf, trim_logs
@@ -38,6 +38,12 @@ BUSY_SECONDS = 0.02
 TELL_SECONDS = 30.0
 CAPTURE_SECONDS = 10.0
 HELD_SECONDS = 0.25
+HELD_SECONDS_MAX = 5.0
+"""How long what another worker has is waited for where everything is to be done: a tick of it may end in a moment."""
+LOCKED_SECONDS_MAX = 2.0
+LOCKED_RETRY_SECONDS_MAX = 5.0
+"""How long one table keeps all others waiting for a lock on what it reads, where one session does everything and the engine locks
+tables and rows, and how much later at most it tries again."""
 RETRY_SECONDS_MIN = 1.0
 RETRY_SECONDS_MAX = 60.0
 RECONNECT_SECONDS_MAX = 5.0
@@ -50,7 +56,7 @@ class WorkerReport:
 
     `gaps` counts tables that were taken out of service because a capture was missing, `slow` ticks above the threshold,
     `reconnects` times that the database went away and came back, `delivered` events, `blocks` of streams. `failing` names what
-    failed when it was last done.
+    failed when it was last done, `held` what was due in the end and is another worker's, who is at it.
     `interrupted` tells that work was at hand when it was asked to stop. `timings` are by duty.
     """
 
@@ -65,6 +71,7 @@ class WorkerReport:
     delivered: int = 0
     blocks: int = 0
     failing: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
     interrupted: bool = False
     timings: dict[str, Timing] = field(default_factory=dict)
 
@@ -115,7 +122,7 @@ def run_worker(
     try:
         while not duty.stop():
             busy = worker.turn(force=until_idle)
-            if until_idle and not busy:
+            if until_idle and not busy and not worker.waits_for_others():
                 break
             worker.tell(within=TELL_SECONDS)
             duty.clock.wait(BUSY_SECONDS if worker.lanes.busy else 0.0 if busy else IDLE_SECONDS)
@@ -136,7 +143,8 @@ class _Worker:
         cadence: Mapping[str, float],
         besides: Sequence[Beside],
     ) -> None:
-        self._first = self._duty = duty
+        self._alone = (not lanes or connect is None) and not duty.session.dialect.writers_wait_in_line
+        self._first = self._duty = self._patient(duty)
         self._connect = connect
         self._terms = terms
         self._cadence = cadence
@@ -150,6 +158,8 @@ class _Worker:
         self._failures: dict[str, int] = {}
         self._noted: dict[str, str] = {}
         self._kinds: dict[str, str] = {}
+        self._held: dict[str, float] = {}
+        self._locked: dict[str, float] = {}
         self._again, self._crowded = True, False
         self._away = 0
         self._back_at = 0.0
@@ -184,6 +194,12 @@ class _Worker:
         worked = self._take_ended() or worked
         return worked or self.lanes.busy
 
+    def waits_for_others(self) -> bool:
+        """Whether what is left may come to an end in a moment: another worker has it, or somebody a lock on what it reads."""
+        now = self._clock.now()
+        held = any(now - since < HELD_SECONDS_MAX for since in self._held.values())
+        return held or any(now - since < CONFLICT_SECONDS_MAX for since in self._locked.values())
+
     def tell(self, *, within: float) -> None:
         """Log one block with everything that was done, when the last one is `within` seconds old."""
         now = self._clock.now()
@@ -208,6 +224,7 @@ class _Worker:
         if self._first.stop():
             self.report.interrupted = self.report.interrupted or self._is_behind()
         self.report.failing = tuple(sorted(self._failures))
+        self.report.held = tuple(sorted({owner_of(name) for name in self._held}))
         self.report.timings = dict(self._timings)
         if self._duty is not self._first:
             self._duty.session.close()
@@ -236,6 +253,7 @@ class _Worker:
             gap = "its triggers are left"
         kind = kind_of(row, gap, self._watch.rows)
         if kind == "none" or (kind == "tick" and row.name not in self._watch.waiting):
+            self._held.pop(row.name, None)
             return
         long = kind == "fill"
         if not self.lanes.has_room(long=long):
@@ -281,8 +299,10 @@ class _Worker:
             self._watch.leave(name)
         if done.kind == "held":
             self._not_before[name] = now + HELD_SECONDS
+            self._held.setdefault(name, now)
             return False
-        self._failures.pop(name, None)
+        for left in (self._failures, self._held, self._locked):
+            left.pop(name, None)
         if done.kind == "none":
             self._noted.pop(name, None)
             self._not_before[name] = now + max(IDLE_SECONDS, done.wait_seconds)
@@ -328,6 +348,10 @@ class _Worker:
             return
         failures = self._failures[name] = self._failures.get(name, 0) + 1
         delay = min(RETRY_SECONDS_MAX, RETRY_SECONDS_MIN * 2 ** min(failures - 1, 10))
+        if self._alone and blames_others(problem):
+            # It gave way to the others, and has waited for nobody's lock for long.
+            self._locked.setdefault(name, self._clock.now())
+            delay = min(delay, LOCKED_RETRY_SECONDS_MAX)
         self._not_before[name] = self._clock.now() + delay
         self.report.problems += 1
         about = {"definition": name.removeprefix(VERIFY), "retry_seconds": delay}
@@ -346,7 +370,7 @@ class _Worker:
             # What is written from here on into a file that nobody finds any more is lost, and the other one needs a worker.
             log.warning("another database is where this one was, or none: it is opened anew")
             self._duty.session.close()
-        duty = self._connect()
+        duty = self._patient(self._connect())
         if self._duty is not self._first:
             self._duty.session.close()
         self._duty = duty
@@ -356,6 +380,14 @@ class _Worker:
         self._away, self.report.reconnects = 0, self.report.reconnects + 1
         log.info("the database is back")
         return True
+
+    def _patient(self, duty: Duty) -> Duty:
+        """The duty with as much patience as others can do with that wait for the same session."""
+        if not self._alone:
+            return duty
+        duty.session.set_lock_timeout(LOCKED_SECONDS_MAX / 2)
+        duty.session.set_write_lock_timeout(LOCKED_SECONDS_MAX / 4)
+        return replace(duty, patience_seconds=LOCKED_SECONDS_MAX)
 
     def _pause(self, problem: Exception, lost: bool) -> None:
         """The database does not answer: wait, longer each time."""
