@@ -22,7 +22,7 @@ VENV  := .venv
 PY    := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test browser lint bench simulate kills constraints clean
+.PHONY: help install demo test browser lint bench simulate race kills constraints clean
 .DELETE_ON_ERROR:
 
 help:
@@ -32,6 +32,7 @@ help:
 	@echo "make lint               the same without the tests"
 	@echo "make bench              ratios against the bare table and hand-written triggers; ARGS=... is passed on"
 	@echo "make simulate SEED= N=  random programs from a seed"
+	@echo "make race ARGS=...      the same programs without a schedule: writers and workers at once, each as fast as it can"
 	@echo "make kills N=           runners of backfills killed at random instants on each engine, while an application writes"
 	@echo "make install            only build .venv"
 	@echo "make constraints        resolve the hashed constraints file again (needs uv)"
@@ -67,6 +68,9 @@ bench: $(STAMP)
 
 simulate: $(STAMP)
 	$(PY) -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(N),-n $(N)) $(ARGS)
+
+race: $(STAMP)
+	$(PY) -m tests.simulation.race $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 kills: $(STAMP)
 	$(PY) -m tests.backfill.kills $(if $(N),-n $(N)) $(ARGS)

@@ -192,7 +192,7 @@ class Keeper:
     ) -> Sequence[Derived]:
         """Install what is not refused. What is filled by adding, or by pages, must be true without being repaired, whoever writes
         `between`. In some cases three sessions fill beside each other, in others nobody is seen who is there."""
-        self._admit_all(derived)
+        self.admit_all(derived)
         self.between = between
         turn = sum(len(one.query) for one in derived) % 3
         self.workers = 3 if turn == 0 else 1
@@ -209,7 +209,7 @@ class Keeper:
 
     def declare(self, derived: Sequence[Derived], duty: Order, between: Callable[[], None] = nothing) -> bool:
         """Apply other declarations; False when that is not finished (killed, or a lock could not be had)."""
-        self._admit_all(derived)
+        self.admit_all(derived)
         self.time.haste, self.between = HASTE, between
         try:
             self._watched(self._raise, duty)
@@ -242,12 +242,11 @@ class Keeper:
 
     def shown(self) -> Sequence[Derived]:
         """What readers see: the newest generation of each name that is not on its way in or out."""
-        rows = [one for one in self._open().ledger.derived() if one.live_at is not None and one.state != "retired"]
-        rows = [one for one in rows if not one.script.supports]
-        newest = {one.name: self._meaning(one) for one in rows}
+        newest = {one.name: self._meaning(one) for one in self.rows() if not one.script.supports}
         return list(newest.values())
 
-    def _admit_all(self, derived: Sequence[Derived]) -> None:
+    def admit_all(self, derived: Sequence[Derived]) -> Sequence[Derived]:
+        """Take declarations in place of those before; what is not refused, with the freshness that it has."""
         catalog = self._catalog()
         self.declarations, self.admitted = [], {}
         scripts: dict[str, Script] = {}
@@ -255,6 +254,7 @@ class Keeper:
             found = self._admit(one, catalog, scripts)
             if found is not None:
                 self.admitted[one.name] = found
+        return list(self.admitted.values())
 
     def _admit(self, one: Derived, catalog: Catalog, scripts: dict[str, Script]) -> Derived | None:
         wanted = [one.freshness] if one.freshness == "tick" else [one.freshness, "tick"]
