@@ -14,6 +14,7 @@ import hypothesis
 import pytest
 
 from tests.kit.compiled import Compiler
+from tests.kit.connections import Connections, kept_connections
 from tests.kit.postgres import NoServer, Server, running_server
 from tidemark.compiler import once
 
@@ -37,6 +38,20 @@ def postgres() -> Iterator[Server]:
         except NoServer as problem:
             pytest.fail(str(problem), pytrace=False)
         yield server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def connections() -> Iterator[Connections]:
+    """What the engine's sessions of one test leave serves its next ones."""
+    with kept_connections() as kept:
+        yield kept
+
+
+@pytest.fixture
+def ended_connections(connections: Connections) -> Iterator[None]:
+    """Whoever closes a connection ends it: for tests of who is connected."""
+    with connections.none():
+        yield
 
 
 @pytest.fixture

@@ -76,6 +76,7 @@ def test_a_search_path_of_schemas_that_do_not_exist(pg: Town) -> None:
         pg.refused(Code.UNKNOWN_TABLE, "search_path")
 
 
+@pytest.mark.usefixtures("ended_connections")
 def test_a_search_path_that_begins_with_another_schema(pg: Town) -> None:
     database = pg.url.rpartition("/")[2]
     pg.run("CREATE SCHEMA app", "CREATE TABLE app.mine (id int PRIMARY KEY, g int)")
