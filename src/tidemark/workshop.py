@@ -6,6 +6,7 @@ opened here is closed here; what was compiled serves again as long as everything
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from copy import copy
@@ -20,6 +21,7 @@ from tidemark.compiler.supports import with_supports
 from tidemark.contract.script import Script
 from tidemark.database.open import Role, open_session
 from tidemark.database.session import Conflict, Session
+from tidemark.database.urls import write_address
 from tidemark.declare import Project
 from tidemark.errors import Code, Exit, Fault, Refusal
 from tidemark.model import Backfill, Catalog, Declaration
@@ -59,7 +61,7 @@ class Workshop:
     def __init__(
         self,
         project: Project | None,
-        database: str,
+        database: str | os.PathLike[str],
         *,
         clock: Clock | None = None,
         stop: Stop = never,
@@ -69,7 +71,7 @@ class Workshop:
         workers: int = 1,
     ) -> None:
         self.project = project
-        self.database = database
+        self.database = write_address(database)
         self._clock = clock or Clock()
         self._turns = Turns(self._clock)
         self._stop = stop

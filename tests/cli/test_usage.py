@@ -31,6 +31,10 @@ def test_what_means_nothing_is_told_on_stderr_or_as_an_object(capsys: pytest.Cap
         "run --lanes 0",
     ]
     lines += ["serve --port 99999", "backfill run up --max-duration", "nonsense"]
+    assert _usage(lambda: main([])) == 2
+    assert "first steps: tidemark init" in capsys.readouterr().err
+    assert _usage(lambda: main(["--version"])) == 0
+    assert capsys.readouterr().out.startswith("tidemark 0.")
     for typed in (line.split() for line in lines):
         assert _usage(lambda: main(typed)) == 2  # noqa: B023
         out, err = capsys.readouterr()

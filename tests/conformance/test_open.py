@@ -10,13 +10,14 @@ import sys
 
 import psycopg
 import pytest
+from sqlalchemy import make_url
 
 from tests.conformance.conftest import Opener, execute
 from tidemark.database import open as door
 from tidemark.database import postgres, sqlite
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
-from tidemark.database.urls import read_address
+from tidemark.database.urls import read_address, write_address
 from tidemark.errors import Code, Fault, Refusal
 
 
@@ -29,6 +30,7 @@ from tidemark.errors import Code, Fault, Refusal
         ("sqlite:///app.db", "app.db", "sqlite:///app.db"),
         ("sqlite:////data/app.db", "/data/app.db", "sqlite:////data/app.db"),
         ("SQLite:///app.db", "app.db", "sqlite:///app.db"),
+        ("sqlite+pysqlite:///app.db", "app.db", "sqlite:///app.db"),
     ],
 )
 def test_addresses_of_files(url: str, target: str, label: str) -> None:
@@ -56,10 +58,19 @@ def test_addresses_of_servers(url: str, label: str) -> None:
     assert "secret" not in repr(address)
 
 
+def test_addresses_as_sqlalchemy_and_others_write_them(tmp_path: pathlib.Path) -> None:
+    named = read_address("postgresql+psycopg://u:secret@h/d")
+    assert (named.target, named.label) == ("postgresql://u:secret@h/d", "postgresql://u:***@h/d")
+    assert write_address(make_url("postgresql+psycopg://u:secret@h/d")) == "postgresql+psycopg://u:secret@h/d"
+    assert write_address(tmp_path / "x.db") == str(tmp_path / "x.db")
+
+
 def test_no_message_holds_a_password() -> None:
     address = read_address("postgresql://u:se%40cret@h/d?sslpassword=other")
     said = address.hide("failed for 'se@cret' and\nse%40cret, sslpassword=other password=unknown")
     assert said == "failed for '***' and ***, sslpassword=*** password=***"
+    short = read_address("postgresql://reader:r@h/d")
+    assert short.hide("for reader: /r@h") == "for reader: /***@h"
 
 
 @pytest.mark.parametrize(
@@ -68,8 +79,6 @@ def test_no_message_holds_a_password() -> None:
         ("", "app.db"),
         ("   ", "app.db"),
         ("mysql://h/d", "postgresql://"),
-        ("postgresql+psycopg://u:secret@h/d", "postgresql://"),
-        ("sqlite+pysqlite:///x.db", "sqlite://"),
         ("sqlite://x.db", "sqlite:///x.db"),
         ("sqlite://", "sqlite:///app.db"),
         ("sqlite:///", "sqlite:///app.db"),
@@ -236,7 +245,9 @@ def test_a_read_only_server_refuses_what_writes(pg_database: str, opener: Opener
 def test_missing_rights_say_what_to_grant(pg_database: str, opener: Opener) -> None:
     owner = opener(pg_database)
     role = "r_" + pg_database.rsplit("/", 1)[1]
-    execute(owner, "CREATE TABLE t (a integer)", "CREATE SCHEMA s", f'CREATE ROLE "{role}" LOGIN')
+    execute(
+        owner, "CREATE TABLE t (a integer)", "CREATE SCHEMA s", "CREATE SCHEMA tidemark", f'CREATE ROLE "{role}" LOGIN'
+    )
     try:
         guest = opener(pg_database.replace("postgres@", f"{role}:pw@"))
         for sql, grant in (
@@ -244,6 +255,7 @@ def test_missing_rights_say_what_to_grant(pg_database: str, opener: Opener) -> N
             ("SELECT * FROM s.t", f'GRANT USAGE, CREATE ON SCHEMA "s" TO "{role}"'),
             ("CREATE SCHEMA q", "GRANT CREATE, TEMPORARY ON DATABASE"),
             ("DROP TABLE t", "connect as the owner of t"),
+            ("SELECT * FROM tidemark._lease", f'GRANT USAGE ON SCHEMA tidemark TO "{role}"'),
         ):
             with pytest.raises(Refusal) as caught, guest.transaction():
                 guest.run(sql)

@@ -16,6 +16,9 @@ from tidemark.cli.dispatch import answer
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; give its exit code. Ends the process (exit 2) when what was typed cannot be understood."""
     typed = sys.argv[1:] if arguments is None else list(arguments)
+    if not typed:
+        build_parser().print_help(sys.stderr)
+        raise SystemExit(2)
     try:
         options = build_parser().parse_args(typed)
     except Usage as problem:

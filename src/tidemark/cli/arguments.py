@@ -7,6 +7,7 @@ Owns: the parser. Promises: nothing heavy is imported here; every command takes 
 from __future__ import annotations
 
 import argparse
+import importlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
@@ -59,6 +60,13 @@ class Parser(argparse.ArgumentParser):
         raise Usage(f"{self.prog}: error: {message}", self.format_usage())
 
 
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        # Asked of the distribution, as the page does, and only when it is wanted: reading that takes a while.
+        print(f"tidemark {importlib.import_module('importlib.metadata').version('tidemark')}")
+        parser.exit()
+
+
 def build_parser() -> Parser:
     """The parser of the command line; `options.command` is one of `COMMANDS`."""
     parser = Parser(
@@ -67,6 +75,7 @@ def build_parser() -> Parser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     made = {name: commands.add_parser(name, help=says, description=says) for name, says in COMMANDS.items()}
     for command in made.values():

@@ -12,7 +12,7 @@ from typing import Any
 
 from tidemark.cli.outcome import table
 from tidemark.cli.terminal import fit
-from tidemark.contract.script import Capture, Script
+from tidemark.contract.script import Capture, MissingIndex, Script
 from tidemark.names import is_stage
 from tidemark.runtime.backfill.record import BackfillStatus, next_of, tell_quarantined
 from tidemark.runtime.backfill.runner import BackfillReport
@@ -50,9 +50,14 @@ def plan_text(plan: InstallPlan, *, statements: bool, declared: int) -> str:
     if plan.orphans:
         lines.append(f"objects that nothing declared speaks of: {', '.join(plan.orphans)}")
     helpful = [index for index in plan.indexes if index.names and not index.required]
-    lines += [f"index that is made first: {index.text}  ({index.reason})" for index in plan.indexes if index.required]
-    lines += [f"index that would help: {index.text}  ({index.reason})" for index in helpful]
-    lines += [f"no index helps: {index.reason}" for index in plan.indexes if not index.names]
+    lines += [
+        f"index that is made first: {index.text}  ({_why(plan, index)})" for index in plan.indexes if index.required
+    ]
+    lines += [f"index that would help: {index.text}  ({_why(plan, index)})" for index in helpful]
+    # Where nothing can be done about it, it is told once: when the table is made.
+    lines += [
+        f"no index helps: {_why(plan, index)}" for index in plan.indexes if not index.names and _wanting(plan, index)
+    ]
     lines += (
         ["tidemark apply --create-indexes makes them, while writers go on."]
         if any(i.statements for i in helpful)
@@ -73,6 +78,17 @@ def plan_text(plan: InstallPlan, *, statements: bool, declared: int) -> str:
     said = ", ".join(f"{count} to {verb}" for verb, count in counts.items() if count)
     drop = " Rows would be dropped: that wants --allow-drop." if any(step.destructive for step in plan.steps) else ""
     return "\n".join([*lines, f"{said}. Nothing was changed.{drop} {after}"])
+
+
+def _wanting(plan: InstallPlan, index: MissingIndex) -> list[str]:
+    """The derived tables of a plan that an index would help."""
+    made = [step.script for step in plan.steps if step.script]
+    return [s.name for s in made if any((i.table, i.names) == (index.table, index.names) for i in s.missing_indexes)]
+
+
+def _why(plan: InstallPlan, index: MissingIndex) -> str:
+    names = ", ".join(_wanting(plan, index))
+    return f"{names}: {index.reason}" if names else index.reason
 
 
 def _step_text(step: Step) -> str:

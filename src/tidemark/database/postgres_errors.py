@@ -133,8 +133,15 @@ def _grant(said: str, role: str) -> str:
     denied = _NAMED.search(said)
     if denied is None:
         return f"give {who} the right that is missing"
-    privileges = _GRANTS.get(denied["kind"], "SELECT, TRIGGER ON")
-    return f"run as its owner: GRANT {privileges} {POSTGRESQL.quote(denied['name'])} TO {who}"
+    kind, name = denied["kind"], denied["name"]
+    if kind == "schema" and name == POSTGRESQL.schema or kind in ("table", "sequence") and name.startswith("_"):
+        return (
+            "connect as the role that applied, or as a member of it; a role that only looks (status, doctor, serve) wants: "
+            f"GRANT USAGE ON SCHEMA {POSTGRESQL.schema} TO {who}; "
+            f"GRANT SELECT ON ALL TABLES IN SCHEMA {POSTGRESQL.schema} TO {who}"
+        )
+    privileges = _GRANTS.get(kind, "SELECT, TRIGGER ON")
+    return f"run as its owner: GRANT {privileges} {POSTGRESQL.quote(name)} TO {who}"
 
 
 def _place(error: psycopg.Error, query: str | None, shift: int) -> Place | None:

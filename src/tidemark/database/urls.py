@@ -1,11 +1,13 @@
 """Reading the address of a database as users write it, and hiding the password in it.
 
-Owns: `Address` and `read_address`. Promises: what is not an address is a `Refusal` that says what to write; nothing that
-leaves this module for people's eyes holds a password. Opens nothing.
+Owns: `Address`, `read_address`, `write_address`. Promises: what is not an address is a `Refusal` that says what to write; nothing
+that leaves this module for people's eyes holds a password; the driver that SQLAlchemy's addresses name is passed over, for
+Tidemark has its own. Opens nothing.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -36,8 +38,14 @@ class Address:
         """`message` on one line, without any password of this address."""
         line = " ".join(message.split())
         for secret in self.secrets:
-            line = line.replace(secret, MASK)
+            line = re.sub(_as_a_word(secret), MASK, line)
         return _SECRET_FIELD.sub(rf"\1{MASK}", line)
+
+
+def _as_a_word(secret: str) -> str:
+    """A pattern that finds `secret` unless it is a part of a longer word: one of three letters is in every sentence."""
+    before = r"(?<!\w)" if re.match(r"\w", secret) else ""
+    return before + re.escape(secret) + (r"(?!\w)" if re.search(r"\w\Z", secret) else "")
 
 
 def _refuse(reason: str, instead: str) -> Refusal:
@@ -52,15 +60,20 @@ def read_address(url: str) -> Address:
     scheme, separator, rest = text.partition("://")
     if not separator:
         return _read_path(text)
-    scheme = scheme.lower()
+    scheme = scheme.lower().partition("+")[0]
     if scheme in _POSTGRES_SCHEMES:
-        return _read_postgres(text)
+        return _read_postgres(f"{scheme}://{rest}")
     if scheme == "sqlite":
         return _read_sqlite(rest)
-    engine = scheme.partition("+")[0]
-    if engine in (*_POSTGRES_SCHEMES, "sqlite") and "+" in scheme:
-        raise _refuse(f"Tidemark chooses the driver itself; {scheme!r} names one.", f"begin the URL with {engine}://")
     raise _refuse(f"There is no engine called {scheme!r}.", f"write {EXAMPLES}")
+
+
+def write_address(database: object) -> str:
+    """The address as text: of a text, of a path, or of SQLAlchemy's ``engine.url``, which as text hides its password."""
+    if isinstance(database, os.PathLike):
+        return os.fsdecode(database)
+    render = getattr(database, "render_as_string", None)
+    return str(render(hide_password=False) if render else database)
 
 
 def _read_path(text: str) -> Address:

@@ -6,6 +6,7 @@ the database; what is open is closed with the lifespan, or by `app.state.house.c
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
@@ -41,7 +42,7 @@ register_url_convertor("any", _Anything())
 
 def application(
     tidemark: Tidemark | Project | None,
-    database: str | None = None,
+    database: str | os.PathLike[str] | None = None,
     *,
     ready_when: Mapping[str, Ready] | None = None,
     names: bool = False,
@@ -109,7 +110,7 @@ def _for_readers(page: Endpoint, may_read: Who | None) -> Endpoint:
     return guarded
 
 
-def _engine(tidemark: Tidemark | Project | None, database: str | None) -> Tidemark:
+def _engine(tidemark: Tidemark | Project | None, database: str | os.PathLike[str] | None) -> Tidemark:
     if isinstance(tidemark, Tidemark):
         return tidemark
     if database is None:

@@ -166,7 +166,15 @@ class InstallPlan:
             "converts": self.converts,
             "orphans": list(self.orphans),
             "refused": self.refused and refusal_data(self.refused),
-            "indexes": [{"statement": i.text, "reason": i.reason, "required": i.required} for i in self.indexes],
+            "indexes": [
+                {
+                    "statement": "; ".join(i.statements) or None,
+                    "says": i.text,
+                    "reason": i.reason,
+                    "required": i.required,
+                }
+                for i in self.indexes
+            ],
         }
 
 
