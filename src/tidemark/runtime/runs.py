@@ -14,7 +14,7 @@ from typing import Any
 
 from tidemark.contract.script import Script
 from tidemark.database.session import Conflict
-from tidemark.errors import Fault, TidemarkError, is_interruption
+from tidemark.errors import Fault, Refusal, TidemarkError, is_interruption
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import Lost, is_gone
 from tidemark.runtime.ledger import Ledger
@@ -101,8 +101,9 @@ def telling_untold(duty: Duty, name: str, phase: str) -> Iterator[None]:
         yield
     except Lost:
         raise
-    except Fault as problem:
-        note = f"how it ended could not be written down, so that it reads as interrupted: {problem.cause}"
+    except (Fault, Refusal) as problem:
+        said = problem.cause if isinstance(problem, Fault) else problem.reason
+        note = f"how it ended could not be written down, so that it reads as interrupted: {said}"
         duty.listen(Event(name, phase, note=note))
 
 

@@ -77,7 +77,10 @@ def _make_true(
         return TickReport(script.name)
     # Rows that are computed from the sources are to be those of the moment that the tick sees.
     duty = hold_sources(duty, script) if script.tick.deltas is None or script.tick.deltas.flag else duty
-    done = tick_at_once(duty, script) if at_once and max_batches is None else None
+    done = None
+    if at_once and max_batches is None:
+        with recording_tick(duty, script, lambda: None):
+            done = tick_at_once(duty, script)
     if isinstance(done, TickReport):
         return done
     if done is None and not (waits or has_work(duty, script)):

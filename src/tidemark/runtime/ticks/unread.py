@@ -36,7 +36,8 @@ def recording_tick(duty: Duty, script: Script, begun: Callable[[], Run | None]) 
     try:
         yield
     except Exception as problem:
-        told = _standing(script, problem) if blames_data(problem) else problem
+        told: Exception = problem.about(script.name) if isinstance(problem, Refusal) else problem
+        told = _standing(script, problem) if blames_data(problem) else told
         run = begun()
         if run is not None:
             run.fail(told)
