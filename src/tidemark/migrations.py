@@ -1,18 +1,19 @@
-"""Migrations of the user's own on SQLite, where triggers stand in their way.
+"""Migrations of the user's own: on SQLite, where triggers stand in their way, and made by comparing models with a database.
 
-Owns: `guard`. SQLite lets nobody drop a column that a trigger reads, makes a rebuild of a table fail at the rename when a trigger
-elsewhere names it, and drops the triggers of a rebuilt table without a word. Promises: inside a guard no trigger of ours is
-there; afterwards, failure or not, those are back that can be, in the same transaction where there is one, and what may have
-been missed is written down as a gap, so that `tidemark apply` fills and verifies it. Other engines need none of this.
+Owns: `guard`, `include_name`. SQLite lets nobody drop a column that a trigger reads, makes a rebuild of a table fail at the
+rename when a trigger elsewhere names it, and drops the triggers of a rebuilt table without a word. Promises: inside a guard no
+trigger of ours is there; afterwards, failure or not, those are back that can be, in the same transaction where there is one, and
+what may have been missed is written down as a gap, so that `tidemark apply` fills and verifies it. Other engines need no guard.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from tidemark.database.sqlite_given import Given, session_of
+from tidemark.dialect import POSTGRESQL, SQLITE
 from tidemark.runtime.changes.detached import Detached, detach, reattach
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
@@ -50,6 +51,14 @@ def guard(connection: Any) -> Iterator[None]:
     finally:
         alone = session.changes_marker() == others
         _end(session, triggers, written if alone else None, commits=ours)
+
+
+def include_name(name: str | None, kind: str, parents: Mapping[str, str | None]) -> bool:
+    """Whether something is the application's own: for ``context.configure(include_name=…)`` in Alembic's ``env.py``, whose
+    ``--autogenerate`` would drop the tables of ours that no model has."""
+    if kind == "schema":
+        return name != POSTGRESQL.schema
+    return kind != "table" or not (name or "").startswith(SQLITE.ours_prefix)
 
 
 def _end(session: Given, triggers: tuple[Detached, ...], written: set[str] | None, *, commits: bool) -> None:

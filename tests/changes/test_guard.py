@@ -9,6 +9,7 @@ from typing import Any
 import django
 import pytest
 import sqlalchemy
+from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from django.conf import settings
@@ -19,7 +20,7 @@ from django.db.migrations.state import ModelState, ProjectState
 
 from tests.changes.shop import Shop
 from tidemark import Project, Tidemark
-from tidemark.migrations import guard
+from tidemark.migrations import guard, include_name
 
 SCHEMA = (
     "CREATE TABLE users (id integer NOT NULL PRIMARY KEY, name varchar(20))",
@@ -192,6 +193,19 @@ def test_alembic_batch_operations(shop: Shop) -> None:
     assert _is_true(shop) and shop.tidemark.plan().is_empty
     _write(shop)
     assert _is_true(shop)
+
+
+def test_what_alembic_makes_by_comparing_leaves_ours_alone(shop: Shop) -> None:
+    engine = sqlalchemy.create_engine(shop.url)
+    with engine.connect() as connection:
+        for options, ours in (({}, True), ({"include_name": include_name}, False)):
+            context = MigrationContext.configure(connection, opts=options)
+            dropped = {
+                one[1].name for one in compare_metadata(context, sqlalchemy.MetaData()) if one[0] == "remove_table"
+            }
+            assert {"users", "posts"} < dropped if ours else dropped == {"users", "posts"}
+    engine.dispose()
+    assert not include_name("tidemark", "schema", {}) and include_name(None, "schema", {})
 
 
 def test_without_a_guard_alembic_fails_or_makes_a_gap(shop: Shop) -> None:
