@@ -518,7 +518,7 @@ behind AS (
 -- the trigger or with the partition's place. A whole row has every column of its table.
 WITH RECURSIVE watched AS (
     SELECT w ->> 'of' AS of, w ->> 'store' AS store, w ->> 'source' AS source, ARRAY(SELECT json_array_elements_text(w -> 'columns')) AS columns,
-        w ->> 'shown' AS shown, w ->> 'kept' AS kept
+        w ->> 'shown' AS shown, w ->> 'kept' AS kept, ARRAY(SELECT json_array_elements_text(w -> 'keeps')) AS keeps
     FROM json_array_elements(CAST(:watches AS json)) AS w
 ), tables AS (
     SELECT w.of, w.store, w.source, w.columns, c.oid, c.relkind, c.relowner, c.relrowsecurity, c.relforcerowsecurity
@@ -532,7 +532,7 @@ WITH RECURSIVE watched AS (
 ), shown AS (
     -- A table of the user's where rows of ours are shown: by updates where each of its rows is one of the source's, else by inserts
     -- and deletes, too.
-    SELECT DISTINCT w.of, w.kept, c.oid, CASE WHEN n.nspname = 'public' THEN CAST(c.relname AS text) ELSE n.nspname || '.' || c.relname END AS label,
+    SELECT DISTINCT w.of, w.kept, w.keeps, c.oid, CASE WHEN n.nspname = 'public' THEN CAST(c.relname AS text) ELSE n.nspname || '.' || c.relname END AS label,
         CASE WHEN EXISTS (SELECT FROM tables AS t WHERE t.of = w.of AND t.oid = c.oid) THEN 16 ELSE 28 END AS events
     FROM watched AS w JOIN pg_class AS c ON c.oid = to_regclass(nullif(w.shown, '')) JOIN pg_namespace AS n ON n.oid = c.relnamespace
 ), tree AS (
@@ -602,6 +602,9 @@ SELECT a.of, a.source, 'column ' || a.attname,
                  CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END),
        CAST(a.attnum AS text), CAST(a.written AS text), 0, 1
 FROM columns AS a LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+UNION ALL
+SELECT s.of, s.label, 'kept column ' || a.attname, format_type(a.atttypid, a.atttypmod), concat_ws(' ', s.oid, a.attnum), '', 0, 1
+FROM shown AS s JOIN pg_attribute AS a ON a.attrelid = s.oid AND a.attname = ANY (s.keeps) AND NOT a.attisdropped
 UNION ALL
 SELECT a.of, a.source, 'NOT NULL of column ' || a.attname, '', '', '', 0, 1
 FROM columns AS a WHERE a.attnotnull AND NOT EXISTS (

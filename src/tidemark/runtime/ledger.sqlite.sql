@@ -468,7 +468,7 @@ DELETE FROM tidemark__checkpoint WHERE derived = :name AND generation = :generat
 -- keeps that order. A new unique key is one more reason for REPLACE to delete rows unseen.
 WITH watched AS (
     SELECT value ->> 'of' AS of, value ->> 'store' AS store, value ->> 'source' AS source, value -> 'columns' AS columns,
-        value ->> 'shown' AS shown
+        value ->> 'shown' AS shown, value -> 'keeps' AS keeps
     FROM json_each(:watches)
 ), things AS MATERIALIZED (
     -- Read once, and found by name from then on: there is no index on the schema, and most of it are triggers of ours.
@@ -492,6 +492,10 @@ UNION ALL
 SELECT t.of, t.source, 'column ' || x.name, lower(x.type) || CASE WHEN x.pk THEN ' key' ELSE '' END, '', '', 0, 1
 FROM tables AS t JOIN pragma_table_xinfo(t.source, 'main') AS x
 WHERE x.name IN (SELECT value FROM json_each(t.columns))
+UNION ALL
+SELECT DISTINCT w.of, w.shown, 'kept column ' || x.name, lower(x.type), '', '', 0, 1
+FROM watched AS w JOIN pragma_table_xinfo(w.shown, 'main') AS x
+WHERE w.shown <> '' AND x.name IN (SELECT value FROM json_each(w.keeps))
 UNION ALL
 SELECT t.of, t.source, 'NOT NULL of column ' || x.name, '', '', '', 0, 1
 FROM tables AS t JOIN pragma_table_xinfo(t.source, 'main') AS x

@@ -1,11 +1,11 @@
 """Sources as they were when a generation was filled, against sources as the catalog shows them now.
 
 Owns: the record of what each generation's sources are, and the comparison. Promises: a column that is read and was renamed,
-dropped, retyped or rewritten, a table that was made anew, a partition that was attached, detached, both, or dropped, or came and
-was emptied, a unique key that upkeep relies on, a table of which a source has rows or through which it is written, row security
-that hides rows from us, a role that runs our functions without the rights that they need, a source that a crash would empty, and
-a view or a function of the user's that was replaced are noticed whether or not a trigger is missing; what a query does not read
-may change at will.
+dropped, retyped or rewritten, one that is kept in a table of the user's and is gone or another one, a table that was made anew, a
+partition that was attached, detached, both, or dropped, or came and was emptied, a unique key that upkeep relies on, a table of
+which a source has rows or through which it is written, row security that hides rows from us, a role that runs our functions
+without the rights that they need, a source that a crash would empty, and a view or a function of the user's that was replaced are
+noticed whether or not a trigger is missing; what a query does not read may change at will.
 After a logical restore, which gives everything another number, definitions alone are compared; one that loaded rows into tables
 with captures is noticed by that.
 """
@@ -24,6 +24,8 @@ from tidemark.runtime.objects.pieces import mirror_pieces
 
 Generation = tuple[str, int]
 TABLE = "table"
+COLUMN = "column "
+KEPT = "kept column "
 PARTITION = "partition "
 USUAL = " default"
 LOADED = "a restore loaded rows while captures were there, and they may be counted twice"
@@ -52,11 +54,12 @@ class Fact:
 @dataclass(frozen=True)
 class Change:
     """What is not as it was about the sources of a generation, as a sentence. `anew` tells that a whole table is another one,
-    `barred` that a role of ours may not use what it needs."""
+    `barred` that a role of ours may not use what it needs, `loses` that a column is gone which is read, or written."""
 
     says: str
     anew: bool = False
     barred: bool = False
+    loses: bool = False
 
 
 def record_sources(ledger: Ledger, script: Script) -> None:
@@ -144,14 +147,15 @@ def _read(ledger: Ledger, scripts: Mapping[Generation, Script]) -> dict[Generati
     return found
 
 
-def _about(dialect: Dialect, script: Script) -> dict[str, str]:
-    """The store, the table of the user's that shows its rows, where one does, and what assigns a column that is kept there."""
+def _about(dialect: Dialect, script: Script) -> dict[str, str | list[str]]:
+    """The store, the table of the user's that shows its rows, where one does, the columns that are kept there, and what assigns
+    one of them."""
     shown, kept = "", ""
     if script.store == script.public or mirror_pieces(script):
         shown = script.public if dialect.has_schemas else script.public[1:-1].replace('""', '"')
         names = "|".join(re.escape(name) for name in script.columns if name not in script.key)
         kept = rf'\mnew\."?({names})"?\s*:?='
-    return {"store": _store(script), "shown": shown, "kept": kept}
+    return {"store": _store(script), "shown": shown, "kept": kept, "keeps": list(script.columns) if shown else []}
 
 
 def _store(script: Script) -> str:
@@ -193,7 +197,8 @@ def compare(before: Sequence[Fact], now: Sequence[Fact], *, here: bool) -> Chang
             said.append(f"{part} of {source} was rewritten")
     come = [fact for of, fact in shown.items() if fact.comes and of not in known]
     said += [f"{fact.part} of {fact.source}{'' if fact.comes > 1 else ' has come'}" for fact in come]
-    return Change(", ".join(said[:3]), bool(others), any(fact.comes > 1 for fact in come)) if said else None
+    gone = any(part.startswith((COLUMN, KEPT)) and (source, part) not in shown for source, part in known)
+    return Change(", ".join(said[:3]), bool(others), any(fact.comes > 1 for fact in come), gone) if said else None
 
 
 def _bare(part: str) -> str:

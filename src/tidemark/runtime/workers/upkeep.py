@@ -7,8 +7,11 @@ seen before the lease was ours is looked at again; a duty that took longer than 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
+from tidemark.database.session import Conflict
+from tidemark.errors import TidemarkError
 from tidemark.runtime.backfill.withdraw import withdraw
 from tidemark.runtime.cascade import awaits, is_served, readers
 from tidemark.runtime.changes.apply import finish
@@ -19,11 +22,13 @@ from tidemark.runtime.objects.captures import CaptureOf
 from tidemark.runtime.objects.gaps import look_at_catalog, record_gap
 from tidemark.runtime.objects.install import remove
 from tidemark.runtime.objects.narrowing import narrow
+from tidemark.runtime.objects.relief import relieve
 from tidemark.runtime.runs import add_named_run
 from tidemark.runtime.ticks.tick import tick
 from tidemark.runtime.workers.sweeps import sweep_on
 
 TICK_MS_MAX = 500.0
+CANNOT_RUN = "what captured its changes cannot run without the column that is gone, and is away, so that writers go on"
 KEPT_UP = ("live", "backfilling", "verifying", "retired")
 
 
@@ -31,7 +36,8 @@ KEPT_UP = ("live", "backfilling", "verifying", "retired")
 class Upkeep:
     """What was done for a generation.
 
-    `kind` is ``tick``, ``fill``, ``drop``, ``withdraw``, ``gap``, ``verify``, ``held`` (somebody else holds it) or ``none``.
+    `kind` is ``tick``, ``fill``, ``drop``, ``withdraw``, ``gap``, ``relieve``, ``verify``, ``held`` (somebody else holds it) or
+    ``none``.
     `note` is a sentence for the log, or empty. `wait_seconds` is how long nothing more is due.
     """
 
@@ -57,6 +63,8 @@ def kind_of(row: Installed, gap: str, rows: Sequence[Installed]) -> str:
     """The kind of duty that a generation's state asks for, and what the catalog shows of it; `rows` are all generations."""
     if row.state == "failed":
         return "withdraw" if gap else "none"
+    if row.state == "installing":
+        return "relieve" if gap else "none"
     if row.state == "live":
         return "gap" if gap else "tick"
     if row.state == "retired" and readers(row, rows):
@@ -118,6 +126,8 @@ def _do(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
     if fresh.state == "failed":
         withdraw(duty, fresh)
         return Upkeep("withdraw")
+    if fresh.state == "installing":
+        return _make_way(duty, fresh, terms)
     if fresh.state == "live":
         return _keep_live(duty, fresh, gap, terms)
     older = [other for other in rows if other.live_at is not None and other.state != "retired"]
@@ -129,6 +139,13 @@ def _do(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
     return Upkeep("fill")
 
 
+def _make_way(duty: Duty, row: Installed, terms: Terms) -> Upkeep:
+    """Let writers go on, who fail where a column is gone that a capture reads."""
+    if terms.capture_of is None or not relieve(duty, row, terms.capture_of):
+        return Upkeep("none")
+    return Upkeep("relieve", note=f"{row.name}: {CANNOT_RUN}")
+
+
 def _keep_live(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
     waits = not gap
     if gap:
@@ -136,6 +153,9 @@ def _keep_live(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
         gap = look_at_catalog(duty.ledger, [row]).gap(row)
     if gap:
         record_gap(duty, row, gap)
+        # Writers should not wait for the next look at the catalog; what cannot be had now is tried again then.
+        with suppress(TidemarkError, Conflict):
+            _make_way(duty, row, terms)
         return Upkeep("gap", note=f"{row.name}: {gap}; it is out of service until `tidemark apply`")
     done = tick(duty, row.script, max_ms=TICK_MS_MAX, waits=waits)
     if done.drained and not (done.changes_sealed or done.keys_applied or done.rows_written):

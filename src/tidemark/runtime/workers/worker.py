@@ -23,6 +23,7 @@ from tidemark.runtime.lease import name_holder
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.objects.captures import CaptureOf, trim_logs
 from tidemark.runtime.objects.gaps import Look, look_and_note
+from tidemark.runtime.objects.relief import is_burden
 from tidemark.runtime.timing import SLOW_SECONDS, Timing, Timings
 from tidemark.runtime.workers.beside import Beside
 from tidemark.runtime.workers.lanes import Connect, Ended, Lanes
@@ -251,6 +252,8 @@ class _Worker:
         gap = look.gap(row) if look is not None and row.state == "live" else ""
         if look is not None and holds_on(row, look.present):
             gap = "its triggers are left"
+        if look is not None and is_burden(row, look):
+            gap = "its captures cannot run"
         kind = kind_of(row, gap, self._watch.rows)
         if kind == "none" or (kind == "tick" and row.name not in self._watch.waiting):
             self._held.pop(row.name, None)

@@ -1,0 +1,101 @@
+"""Captures that cannot run any more, taken out of the way of whoever writes.
+
+Owns: `is_burden` and `relieve`. PostgreSQL knows nothing of what a function reads, so a migration renames or drops a column that
+a capture reads, and from then on every write of that table fails. Promises: only what is out of service because a column of a
+source is gone gives its triggers up, and a shared log only the columns that are gone and that nobody in service reads, so that
+everybody else goes on without a gap; the next apply puts back what is declared then, and fills it from the first key on. Locks
+on the user's tables are asked for briefly and again, as for an installation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+
+from tidemark.contract.script import Piece
+from tidemark.model import Table
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.ledger import Installed
+from tidemark.runtime.objects.captures import CaptureOf, find_fault, follows, reshape
+from tidemark.runtime.objects.gaps import Look
+from tidemark.runtime.objects.install import drop_group
+from tidemark.runtime.objects.pieces import find_pieces, group_pieces, mirror_pieces
+
+IDLE = ("installing", "planned", "failed")
+
+
+def is_burden(installed: Installed, look: Look) -> bool:
+    """Whether a generation is out of service, and a column that it reads is gone."""
+    change = look.change(installed)
+    return installed.state == "installing" and installed.live_at is not None and change is not None and change.loses
+
+
+def relieve(duty: Duty, installed: Installed, capture_of: CaptureOf) -> bool:
+    """Take away the triggers of a generation that is out of service, and what its logs have of columns that are gone; give
+    whether anything went. Safe to repeat after a kill."""
+    tables = {table.label: table for table in duty.session.catalog().tables.values()}
+    lost = {
+        source
+        for source, columns in (*installed.script.watches, *((one.source, one.columns) for one in installed.captures))
+        if source in tables and _gone(tables[source], columns)
+    }
+    if not lost and not _cannot_show(duty, installed, tables.values()):
+        return False
+    triggers = [piece for piece in installed.script.pieces if piece.kind == "trigger" and piece.capture]
+    present = find_pieces(duty.session, installed.script)
+    going = [piece for piece in reversed(triggers) if not piece.public and piece.name in present]
+    _drop(duty, going)
+    narrowed = [source for source in sorted(lost) if _narrow(duty, source, tables[source], capture_of)]
+    return bool(going or narrowed)
+
+
+def _cannot_show(duty: Duty, installed: Installed, tables: Iterable[Table]) -> bool:
+    """Whether a column of the user's is gone in which the rows are kept."""
+    script, quote = installed.script, duty.session.dialect.quote
+    if not mirror_pieces(script):
+        return False
+    shown = next(
+        (table for table in tables if script.public in (quote(table.schema, table.name), quote(table.name))), None
+    )
+    return shown is not None and bool(_gone(shown, script.columns))
+
+
+def _drop(duty: Duty, going: Sequence[Piece]) -> None:
+    for group in group_pieces(duty.session, list(going), dropping=True):
+        duty.write(partial(drop_group, duty, group))
+
+
+def _gone(table: Table, columns: Sequence[str]) -> list[str]:
+    return [name for name in columns if table.column(name) is None]
+
+
+def _narrow(duty: Duty, source: str, table: Table, capture_of: CaptureOf) -> bool:
+    """Let a shared log lose the columns that are gone, unless somebody in service reads one: they are taken out first."""
+    if source not in duty.ledger.captures():
+        return False
+    with duty.leased_if_free(f"capture {source}") as mine:
+        # Whoever has it does the same, or is about to need it; it is looked at again.
+        return mine is not None and mine.write(partial(_reshape, mine, source, table, capture_of)).value
+
+
+def _reshape(duty: Duty, source: str, table: Table, capture_of: CaptureOf) -> bool:
+    known = duty.ledger.captures()[source]
+    gone = set(_gone(table, known.columns))
+    read = _read(duty.ledger.derived(), source)
+    if not gone or gone & read or find_fault(known, find_pieces(duty.session, known)):
+        return False
+    narrower = capture_of(table, tuple(name for name in known.columns if name not in gone))
+    if not follows(narrower, known):
+        return False
+    reshape(duty, known, narrower)
+    return True
+
+
+def _read(rows: Sequence[Installed], source: str) -> set[str]:
+    """The columns of a log that whoever is in service reads."""
+    logs: list[Mapping[str, Sequence[str]]] = [
+        {log.source: log.columns for log in row.script.tick.logs}
+        for row in rows
+        if row.script.tick and row.state not in IDLE
+    ]
+    return {name for one in logs for name in one.get(source, ())}
