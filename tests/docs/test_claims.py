@@ -187,3 +187,46 @@ def test_a_key_is_written_though_its_values_stay(server: Writer) -> None:
     server.execute("UPDATE posts SET score = 4 WHERE id = 2")
     assert _rows(server) == [(1, 2, 5), (2, 1, 4)]
     assert server.execute(version).fetchone() != before
+
+
+def test_a_transaction_that_is_rolled_back_sees_what_it_wrote(forum: str) -> None:
+    """As an application's tests do: at commit freshness, and as of now."""
+    project = Project("forum")
+    project.derive("counted", query=GROUPED)
+    project.derive("named", query=KEYED[0], key="id", live=True)
+    Tidemark(project, forum).apply()
+    on_sqlite = forum.startswith("sqlite")
+    opened = sqlite3.connect(forum.removeprefix("sqlite:///")) if on_sqlite else psycopg.connect(forum)
+    with contextlib.closing(opened) as writer:
+        writer.execute("INSERT INTO users (id, name) VALUES (1, 'ann')")
+        writer.execute("INSERT INTO posts (id, thread_id, author_id, score) VALUES (1, 7, 1, 5)")
+        if not on_sqlite:
+            assert writer.execute("SELECT count(*) FROM counted").fetchone() == (0,)
+            writer.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        assert writer.execute("SELECT posts, best FROM counted").fetchall() == [(1, 5)]
+        assert writer.execute("SELECT name FROM named_live").fetchall() == [("ann",)]
+        writer.rollback()
+        assert writer.execute("SELECT count(*) FROM counted").fetchone() == (0,)
+
+
+def test_a_role_that_only_looks_needs_no_right_on_your_tables(server: Writer, pg_database: str) -> None:
+    role = "watcher_" + pg_database.rsplit("/", 1)[1]
+    server.execute(f'CREATE ROLE "{role}" LOGIN'.encode())
+    try:
+        owner = server.info.user
+        for grant in (
+            f'GRANT USAGE ON SCHEMA tidemark TO "{role}"',
+            f'GRANT SELECT ON ALL TABLES IN SCHEMA tidemark TO "{role}"',
+            f'ALTER DEFAULT PRIVILEGES FOR ROLE "{owner}" IN SCHEMA tidemark GRANT SELECT ON TABLES TO "{role}"',
+        ):
+            server.execute(grant.encode())
+        # What comes later is seen, too.
+        Tidemark(_declare(GROUPED.replace("max", "min")), pg_database).apply()
+        watcher = Tidemark(None, pg_database.replace("postgres@", f"{role}@"))
+        assert "fail" not in {one.level for one in watcher.doctor()} and watcher.history()
+        with pytest.raises(Refusal, match="_lease|_meta") as caught:
+            watcher.verify()
+        assert "as the role that applied" in caught.value.instead
+    finally:
+        server.execute(f'DROP OWNED BY "{role}"'.encode())
+        server.execute(f'DROP ROLE "{role}"'.encode())

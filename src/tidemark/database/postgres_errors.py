@@ -136,7 +136,7 @@ def _grant(said: str, role: str) -> str:
     kind, name = denied["kind"], denied["name"]
     if kind == "schema" and name == POSTGRESQL.schema or kind in ("table", "sequence") and name.startswith("_"):
         return (
-            "connect as the role that applied, or as a member of it; a role that only looks (status, doctor, serve) wants: "
+            "connect as the role that applied, or as a member of it; a role that only looks (doctor, history, serve) wants: "
             f"GRANT USAGE ON SCHEMA {POSTGRESQL.schema} TO {who}; "
             f"GRANT SELECT ON ALL TABLES IN SCHEMA {POSTGRESQL.schema} TO {who}"
         )
