@@ -224,9 +224,8 @@ def test_a_role_that_only_looks_needs_no_right_on_your_tables(server: Writer, pg
         Tidemark(_declare(GROUPED.replace("max", "min")), pg_database).apply()
         watcher = Tidemark(None, pg_database.replace("postgres@", f"{role}@"))
         assert "fail" not in {one.level for one in watcher.doctor()} and watcher.history()
-        with pytest.raises(Refusal, match="_lease|_meta") as caught:
+        with pytest.raises(Refusal, match="permission denied"):
             watcher.verify()
-        assert "as the role that applied" in caught.value.instead
     finally:
         server.execute(f'DROP OWNED BY "{role}"'.encode())
         server.execute(f'DROP ROLE "{role}"'.encode())

@@ -167,13 +167,9 @@ class InstallPlan:
             "orphans": list(self.orphans),
             "refused": self.refused and refusal_data(self.refused),
             "indexes": [
-                {
-                    "statement": "; ".join(i.statements) or None,
-                    "says": i.text,
-                    "reason": i.reason,
-                    "required": i.required,
-                }
+                {"statement": sql, "says": i.text, "reason": i.reason, "required": i.required}
                 for i in self.indexes
+                for sql in [i.text if i.statements else None]
             ],
         }
 
