@@ -262,6 +262,14 @@ def test_django_migrations(shop: Shop, alias: str, operation: Operation, gap: bo
     assert _is_true(shop)
     _write_after(shop, extra)
     assert _is_true(shop)
+    # Backwards, as `migrate shop 0001` does: what a migration took away is no gap, and what it wrote anew is one.
+    with guard(connections[alias]), connections[alias].schema_editor(atomic=True) as editor:
+        operation.database_backwards("shop", editor, after, state)
+    assert set(_states(shop).values()) <= {"installing", "live"}
+    shop.tidemark.apply()
+    with contextlib.closing(sqlite3.connect(_path(shop))) as connection, connection:
+        connection.execute("INSERT INTO posts (id, user_id, score) VALUES (79, 1, 111)")
+    assert _is_true(shop) and all(report.clean for report in shop.tidemark.verify())
 
 
 def _write_after(shop: Shop, extra: str) -> None:
