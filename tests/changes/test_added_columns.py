@@ -328,15 +328,15 @@ def _old_triggers(patch: pytest.MonkeyPatch) -> None:
 def _shown_at_once(patch: pytest.MonkeyPatch) -> None:
     """Readers are shown the new columns before they are filled."""
     patch.setattr(apply, "fill", lambda *about: None)
-    patch.setattr(apply, "_make_sure", lambda *about: None)
+    patch.setattr(apply, "_make_sure", lambda *about: 0)
 
 
 @pytest.mark.parametrize("mistake", [_never_the_same, _old_triggers, _shown_at_once])
 def test_a_mistake_in_widening_is_found_out(
     sqlite_path: str, mistake: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mistake(monkeypatch)
     story = Story(f"sqlite:///{sqlite_path}", "added at commits")
+    mistake(monkeypatch)
     if mistake is _never_the_same:
         story.new = "SELECT thread_id, count(*) AS n, max(score) AS m FROM posts WHERE score > 5 GROUP BY thread_id"
     with pytest.raises((AssertionError, Fault, Refusal)):

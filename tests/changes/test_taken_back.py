@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from tests.changes.shop import SCHEMA, Shop
-from tests.kit.size import on_engines_in_turn
+from tests.kit.size import TURN, on_engines_in_turn
 from tidemark import Fault, Project, Tidemark
 from tidemark.cli.reports import apply_text, plan_text
 from tidemark.database.open import open_session
-from tidemark.errors import Exit
+from tidemark.errors import Exit, TidemarkError
 from tidemark.runtime import duty as duties
 from tidemark.runtime.changes.apply import ApplyReport
 from tidemark.runtime.clock import Clock
@@ -21,6 +21,7 @@ from tidemark.runtime.progress import Event, ignore
 FEW = "SELECT thread_id, count(*) AS n FROM posts GROUP BY thread_id"
 OTHER = "SELECT thread_id, sum(score) AS n FROM posts GROUP BY thread_id"
 MORE = "SELECT thread_id, count(*) AS n, sum(score) AS s FROM posts GROUP BY thread_id"
+STEP = 3
 WRITES = ("INSERT INTO posts VALUES (50, 1, 1, 9, 9)", "DELETE FROM posts WHERE id = 3")
 
 
@@ -133,3 +134,70 @@ def test_what_a_worker_finished_meanwhile_is_not_taken_away(engine_url: str, mon
     with pytest.raises(Fault, match="went live since"):
         keeper.apply()
     assert keeper.status()[0].generation == 2 and _declared(engine_url, OTHER).verify()[0].clean
+
+
+@on_engines_in_turn("freshness", ["tick", "commit"])
+def test_who_gives_up_a_swap_at_any_moment_is_told_the_truth(
+    engine_url: str, freshness: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before some transaction of a change of definition, each in its turn, an operator cancels it: what is accepted is done,
+    however late, and what is refused goes live; readers have one of the two, which is kept true."""
+    queries, accepted, first = [OTHER, FEW], list[bool](), TURN % STEP
+    with contextlib.closing(open_session(engine_url)) as other:
+        with other.transaction():
+            for statement in SCHEMA:
+                other.script(statement)
+        _declared(engine_url, FEW, freshness=freshness).apply()
+        while True:
+            told = _Operator(engine_url, first + STEP * len(accepted))
+            with monkeypatch.context() as patched:
+                patched.setattr(duties.Duty, "write", told.write)
+                try:
+                    _declared(engine_url, queries[0], freshness=freshness).apply()
+                    ended = "live"
+                except Fault as problem:
+                    ended = "cancelled" if "is cancelled" in str(problem) else str(problem)
+            if told.accepted is None:
+                break
+            assert ended == ("cancelled" if told.accepted else "live"), len(accepted)
+            query = queries[1] if told.accepted else queries[0]
+            accepted.append(told.accepted)
+            with other.transaction():
+                other.run(f"INSERT INTO posts (id, thread_id, score) VALUES ({1000 + len(accepted)}, 1, 1)")
+            _declared(engine_url, query, freshness=freshness).tick()
+            assert sorted(other.all("SELECT * FROM threads"), key=repr) == sorted(other.all(query), key=repr)
+            _declared(engine_url, queries[0], freshness=freshness).apply()
+            queries.reverse()
+    assert False in accepted
+
+
+class _Operator:
+    """Cancels before the transaction of that number; whether that was accepted, None where there are not so many."""
+
+    def __init__(self, url: str, number: int) -> None:
+        self._url, self._left, self._write = url, number, duties.Duty.write
+        self.accepted: bool | None = None
+
+    @property
+    def write(self) -> Callable[..., Any]:
+        def write(duty: duties.Duty, *about: Any, **more: Any) -> Any:
+            self._left -= 1
+            if self._left == -1:
+                self.accepted = False
+                self.accepted = _is_cancelled(self._url)
+            return self._write(duty, *about, **more)
+
+        return write
+
+
+def _is_cancelled(url: str) -> bool:
+    """Whether an operator who gives it up now is told that it is given up."""
+    passed = [0.0]
+    clock = Clock(now=lambda: passed[0], wait=lambda seconds: passed.__setitem__(0, passed[0] + seconds))
+    project = Project("shop")
+    project.derive("threads", query=FEW, freshness="tick")
+    try:
+        Tidemark(project, url, clock=clock).cancel_backfill("threads")
+    except TidemarkError:
+        return False
+    return True

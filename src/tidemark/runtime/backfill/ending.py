@@ -70,11 +70,18 @@ def _next_command(tally: Tally, state: str) -> str:
 
 
 def record_end(
-    duty: Duty, tally: Tally, state: str, cause: str | None, also: Callable[[str], object] = lambda state: None
+    duty: Duty,
+    tally: Tally,
+    state: str,
+    cause: str | None,
+    also: Callable[[str], object] = lambda state: None,
+    *,
+    before: Callable[[], object] = lambda: None,
 ) -> None:
-    """Record the end of a run: the last of what it has to tell."""
+    """Record the end of a run: the last of what it has to tell. `before` is done first in the same transaction, and may raise."""
 
     def work() -> None:
+        before()
         _end(duty, tally, state, cause)
         also(state)
 

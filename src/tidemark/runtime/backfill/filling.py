@@ -21,7 +21,9 @@ from tidemark.runtime.backfill.gate import Gate
 from tidemark.runtime.backfill.meter import Meter
 from tidemark.runtime.backfill.pages import Key, is_storable
 from tidemark.runtime.backfill.record import (
+    AT_WORK,
     CANCELLED,
+    WAITING,
     BackfillStatus,
     list_backfills,
     require_uncancelled,
@@ -199,9 +201,14 @@ def see_through(filling: Filling, installed: Installed, work: Callable[[], None]
         elif state == "cancelled":
             duty.ledger.move(installed, "failed", CANCELLED)
 
+    def obey() -> None:
+        # What was wished after the last chunk is heard before the end is on record; after that nobody is told that it will be.
+        filling.gate.obey(str(duty.ledger.all("hold_control", {"name": filling.script.name})[0][0]))
+
     with recording_end(duty, filling.tally, also):
         work()
-        record_end(duty, filling.tally, "finished", f"{tell_count(filling.tally.begun.rows_total or 0, 'key')} filled")
+        filled = tell_count(filling.tally.begun.rows_total or 0, "key")
+        record_end(duty, filling.tally, "finished", f"{filled} filled", before=obey)
 
 
 def report(filling: Filling, keys: int) -> FillReport:
@@ -331,7 +338,7 @@ def steer(duty: Duty, name: str, wanted: str) -> BackfillStatus:
     if wanted == "cancel":
         return _cancel(duty, now, row)
     if wanted == "pause" and now.running:
-        duty.write(partial(_wish, duty, name, "pause"))
+        duty.write(partial(_wish_at_work, duty, row, "pause"))
         return next(iter(list_everything(duty.ledger, name)))
     before, after = ("backfilling", "paused") if wanted == "pause" else ("paused", "backfilling")
     if row.state == before:
@@ -342,6 +349,19 @@ def steer(duty: Duty, name: str, wanted: str) -> BackfillStatus:
         # Whoever asked for a pause that was not honoured yet takes the wish back.
         duty.write(partial(_wish, duty, name, ""))
     return next(iter(list_everything(duty.ledger, name)))
+
+
+def _wish_at_work(duty: Duty, row: Installed, wanted: str) -> None:
+    """Tell whoever fills a generation what is wished of it, in the caller's transaction. Raises `Refusal` when it has just been
+    filled: nobody would hear."""
+    stored = duty.ledger.value("read_state_of_backfill", {"name": row.name})
+    if duty.ledger.again(row).state != "backfilling" or stored not in (*AT_WORK, *WAITING):
+        raise _is_filled(row.name)
+    _wish(duty, row.name, wanted)
+
+
+def _is_filled(name: str) -> Refusal:
+    return Refusal(Code.DECLARATION, f"{name} is filled, and is verified", instead="look at `tidemark status`")
 
 
 def _wish(duty: Duty, name: str, wanted: str) -> None:
@@ -362,9 +382,9 @@ def _cancel(duty: Duty, now: BackfillStatus, row: Installed) -> BackfillStatus:
     if row.state == "failed":
         raise Refusal(Code.DECLARATION, f"{row.name} has ended: it is {now.state}", instead="run `tidemark apply`")
     if now.running and row.state == "verifying":
-        raise Refusal(Code.DECLARATION, f"{row.name} is filled, and is verified", instead="look at `tidemark status`")
+        raise _is_filled(row.name)
     if now.running:
-        duty.write(lambda: duty.ledger.run("set_wish", {"name": row.name, "wish": "cancel"}))
+        duty.write(partial(_wish_at_work, duty, row, "cancel"))
     else:
         with duty.leased(f"keep {row.name}") as mine:
             mine.write(partial(_give_up, mine, mine.ledger.again(row)))

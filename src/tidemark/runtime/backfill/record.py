@@ -245,14 +245,20 @@ def set_wish(duty: Duty, name: str, wanted: str) -> BackfillStatus:
     it is done at once. Raises `Refusal` for a backfill that is not there or has ended."""
     now = find_backfill(duty.ledger, name)
     after = {"pause": "paused", "cancel": "cancelled"}.get(wanted, "interrupted" if now.state == "paused" else "")
-    if now.state in ("finished", "quarantined", "failed", "cancelled") and wanted:
-        raise Refusal(
-            Code.DECLARATION,
-            f"{name} has ended: it is {now.state}",
-            instead="look at `tidemark backfill list`; `tidemark backfill retry` does what is left",
-        )
+
+    def require_unended(state: str) -> None:
+        if state in ("finished", "quarantined", "failed", "cancelled") and wanted:
+            raise Refusal(
+                Code.DECLARATION,
+                f"{name} has ended: it is {state}",
+                instead="look at `tidemark backfill list`; `tidemark backfill retry` does what is left",
+            )
+
+    require_unended(now.state)
 
     def work() -> None:
+        # It may have come to its end since.
+        require_unended(str(duty.ledger.all("hold_control", {"name": name})[0][2]))
         require_uncancelled(duty.ledger, name, wanted)
         duty.ledger.run("set_wish", {"name": name, "wish": wanted})
         if now.running or not after or now.state == after:

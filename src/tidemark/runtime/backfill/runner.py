@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from tidemark.contract.walk import Walk
 from tidemark.errors import Exit
 from tidemark.model import Backfill
 from tidemark.runtime.backfill.begin import begin
 from tidemark.runtime.backfill.ending import record_end, recording_end
-from tidemark.runtime.backfill.gate import Gate
+from tidemark.runtime.backfill.gate import Ended, Gate
 from tidemark.runtime.backfill.meter import Meter
-from tidemark.runtime.backfill.record import BackfillStatus, check_nice, find_backfill, tell_quarantined
+from tidemark.runtime.backfill.record import CANCELLED, BackfillStatus, check_nice, find_backfill, tell_quarantined
 from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.backfill.together import RANGES_EACH, tell_alone, work_together
 from tidemark.runtime.backfill.worker import Worker
@@ -89,6 +90,14 @@ def run_backfill(
             work_together(mine, tally, work, workers)
             left = mine.ledger.value("count_quarantine", {"backfill": backfill.name})
             told = tell_quarantined(int(left)) if left else None
-            record_end(mine, tally, "quarantined" if left else "finished", told)
+            record_end(
+                mine, tally, "quarantined" if left else "finished", told, before=partial(_give_in, mine, tally.name)
+            )
         status = find_backfill(mine.ledger, backfill.name)
         return BackfillReport(status, tally.chunks, tally.written, tally.longest_ms)
+
+
+def _give_in(duty: Duty, name: str) -> None:
+    """Raises `Ended` where an operator gave it up after the last chunk: whoever was told that it is being cancelled is right."""
+    if duty.ledger.all("hold_control", {"name": name})[0][0] == "cancel":
+        raise Ended("cancelled", CANCELLED)
