@@ -242,6 +242,13 @@ def test_a_read_only_server_refuses_what_writes(pg_database: str, opener: Opener
     assert caught.value.code is Code.READ_ONLY
 
 
+def test_a_session_that_lost_its_tables_is_told_of_poolers(pg_database: str, opener: Opener) -> None:
+    session = opener(pg_database)
+    with pytest.raises(Refusal, match="pooler gives") as caught, session.transaction():
+        session.run("SELECT * FROM pg_temp.what_was_there")
+    assert caught.value.code is Code.UNSUPPORTED and "own address" in caught.value.instead
+
+
 def test_missing_rights_say_what_to_grant(pg_database: str, opener: Opener) -> None:
     owner = opener(pg_database)
     role = "r_" + pg_database.rsplit("/", 1)[1]

@@ -29,6 +29,15 @@ def test_a_terminal_gets_a_bar_and_a_file_a_line_now_and_then() -> None:
             assert text.count("\n") == lines + 1
 
 
+def test_a_file_hears_nothing_of_ticks_that_come_and_go() -> None:
+    moment, stream = _Moment(), io.StringIO()
+    display = Display(stream, now=lambda: moment.seconds, live=False)
+    for _ in range(10):
+        moment.seconds += 20.0
+        display(Event("threads", "tick", 0, 1))
+    assert stream.getvalue() == ""
+
+
 def test_a_stream_tells_where_it_is_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
     moment, stream = _Moment(), io.StringIO()
     display = Display(stream, now=lambda: moment.seconds, live=False)

@@ -49,7 +49,7 @@ class Display:
         self._live = stream.isatty() if live is None else live
         self._about = ("", "")
         self._began = self._shown = now()
-        self._first = 0
+        self._first = self._done = 0
         self._open = False
 
     def __call__(self, event: Event) -> None:
@@ -57,7 +57,10 @@ class Display:
         if self._quiet:
             return
         now = self._now()
-        if (event.derived, event.phase) != self._about:
+        # In a log a duty that comes again and again, such as a tick, is not one that has been at it since its first time.
+        again = not self._live and event.done <= self._done
+        self._done = event.done
+        if (event.derived, event.phase) != self._about or again:
             self._about, self._began, self._first = (event.derived, event.phase), now, event.done
             # The first moment of something long is told soon, so that nobody wonders.
             self._shown = now - LINE_SECONDS + 1.0 if not self._live else 0.0

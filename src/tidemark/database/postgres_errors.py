@@ -21,6 +21,9 @@ _UNACCEPTABLE = ("21", "22", "23", "P0", "44")
 # A limit of the program: a row is too long for an index.
 _TOO_LONG = "54000"
 _OF_ITS_OWN = "each of its values as a column of its own"
+_OF_ANOTHER = (
+    "What this session had is not there any more, as where a pooler gives each transaction another connection."
+)
 _DISK_FULL = "53100"
 # Resources that run out, files that cannot be read or written, pages that are damaged.
 _EXHAUSTED = ("53", "58", "XX001", "XX002")
@@ -77,6 +80,8 @@ def translate(error: psycopg.Error, address: Address, role: str, query: str | No
             f"PostgreSQL says: {said}.",
             instead="choose another name, or remove the object that has it",
         )
+    if state in ("3F000", "42P01") and '"pg_temp' in said:
+        return Refusal(Code.UNSUPPORTED, _OF_ANOTHER, instead="name the server's own address, not that of a pooler")
     if state in _REFUSED:
         code, instead = _REFUSED[state]
         hint = address.hide(error.diag.message_hint or "")
