@@ -264,7 +264,7 @@ def test_uninstall_can_keep_the_data(installed: Shell) -> None:
 
 def test_tick_drains_a_table_at_tick_freshness(shell: Shell) -> None:
     shell.declare(DEFINITIONS.replace('key="thread_id",', 'key="thread_id", freshness="tick",'))
-    assert shell("apply", "--yes") == 0
+    assert shell("apply", "--yes") == 0 and "kept true by ticks: thread_stats. Next: tidemark run" in shell.out
     shell.write("INSERT INTO posts VALUES (1000, 3, 5)")
     assert shell.json("status")["tables"][0]["pending"] == 1
     assert shell("tick") == 0 and "drained" in shell.out

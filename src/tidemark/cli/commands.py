@@ -124,7 +124,8 @@ def apply(typed: Typed) -> Outcome:
             return refused
     done = engine.apply(allow_drop=options.allow_drop, detach=options.detach, create_indexes=options.create_indexes)
     data = {name: list(names) for name, names in asdict(done).items()}
-    return Outcome(reports.apply_text(done, declared=typed.declared), data)
+    new = [step.derived for step in made.steps if step.verb == "create" and step.script and step.script.tick]
+    return Outcome(reports.apply_text(done, declared=typed.declared, new=new), data)
 
 
 def tick(typed: Typed) -> Outcome:

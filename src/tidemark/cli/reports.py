@@ -114,11 +114,13 @@ def _nothing_to_do(declared: int) -> str:
     return "Nothing to do: everything that is declared is installed and unchanged."
 
 
-def apply_text(done: ApplyReport, *, declared: int) -> str:
-    """What apply did; `declared` is how many derived tables are declared."""
+def apply_text(done: ApplyReport, *, declared: int, new: Sequence[str] = ()) -> str:
+    """What apply did; `declared` is how many derived tables are declared, `new` are those that somebody has to tick by now."""
     lines = [f"the ledger was converted from shape {' to shape '.join(done.shapes)}"] if done.shapes else []
     if done.live:
         lines.append(f"live and verified: {', '.join(done.live)}")
+    if ticked := [name for name in done.live if name in new]:
+        lines.append(f"kept true by ticks: {', '.join(ticked)}. Next: tidemark run")
     if done.begun:
         lines.append(f"installed, to be filled by a worker: {', '.join(done.begun)}. Next: tidemark run")
     if done.dropped:

@@ -28,7 +28,7 @@ from tidemark.runtime.ticks.tick import tick
 from tidemark.runtime.workers.sweeps import sweep_on
 
 TICK_MS_MAX = 500.0
-CANNOT_RUN = "what captured its changes cannot run without the column that is gone, and is away, so that writers go on"
+CANNOT_RUN = "what captured its changes cannot run without a column that is gone, and is away, so that writers go on"
 KEPT_UP = ("live", "backfilling", "verifying", "retired")
 
 
@@ -154,9 +154,10 @@ def _keep_live(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
     if gap:
         record_gap(duty, row, gap)
         # Writers should not wait for the next look at the catalog; what cannot be had now is tried again then.
+        way = ""
         with suppress(TidemarkError, Conflict):
-            _make_way(duty, row, terms)
-        return Upkeep("gap", note=f"{row.name}: {gap}; it is out of service until `tidemark apply`")
+            way = f"; {CANNOT_RUN}" if _make_way(duty, row, terms).note else ""
+        return Upkeep("gap", note=f"{row.name}: {gap}; it is out of service until `tidemark apply`{way}")
     done = tick(duty, row.script, max_ms=TICK_MS_MAX, waits=waits)
     if done.drained and not (done.changes_sealed or done.keys_applied or done.rows_written):
         return Upkeep("none")
