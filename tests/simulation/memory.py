@@ -129,6 +129,9 @@ def _remembering(parts: Parts) -> Draft:
     if any(one.collate and one.quoted in by for one in table.fields):
         raise LookupError("a key that may be spelled anew")
     number = parts.column(table, "g", ("int",))
+    # Over groups of one table, which are a stage that is true at every commit.
+    staged, first_by, of = parts.chance(0.25) and by != number, by, number
+    by, number = ("g.n", "g.b") if staged else (by, number)
     key = [Column(by, parts.name())]
     count, done = Column("count(*)", parts.name()), Column(f"count(*) > {parts.rng.randint(1, 2)}", parts.name())
     most, other = Column(f"max({number})", parts.name()), Column(f"sum({number})", parts.name())
@@ -143,7 +146,10 @@ def _remembering(parts: Parts) -> Draft:
     if parts.chance(0.6):
         columns = (*columns, Column("CAST(NULL AS bigint)", parts.name()))
         keep[columns[-1].name] = f"position when {done.name}"
-    query = f"SELECT {listed(*key, *columns)} FROM {table.quoted} g{parts.where(table, 'g', 0.4)} GROUP BY {by}"
+    source = f"{table.quoted} g{parts.where(table, 'g', 0.4)}"
+    if staged:
+        source = f"(SELECT {first_by} AS a, {of} AS b, count(*) AS n FROM {source} GROUP BY {first_by}, {of}) g"
+    query = f"SELECT {listed(*key, *columns)} FROM {source} GROUP BY {by}"
     options = {"keep": keep, "keep_rows": parts.chance(0.4), "columns": [one.name for one in columns]}
     return Draft(query, draft(query, key, table).key, (table,), options)
 

@@ -89,7 +89,33 @@ def _over_rows(parts: Parts) -> Draft:
     return draft(f"SELECT {listed(*_figures(parts, value))} FROM {left.quoted} a WHERE {test}{more}", [], left, right)
 
 
+def _figure(parts: Parts) -> tuple[str, tuple[Relation, ...]]:
+    """One figure as a subquery, and what it reads: of groups, of joined or of tested rows, or of one table."""
+    right = parts.table()
+    left = parts.table(right)
+    link, value = parts.link(right, left, "b", "a"), parts.column(left, "a", ("int",))
+    call = parts.rng.choice(("count(*)", "count({})", "max({})", "sum({})", "count(DISTINCT {})"))
+    form = parts.rng.choice(("joined", "tested", "groups", "plain"))
+    if form == "groups":
+        inner, tables = _groups(parts)
+        return f"(SELECT {call.format('s.n')} FROM ({inner}) s)", tables
+    rest = f"{left.quoted} a{parts.where(left, 'a', 0.5)}"
+    if form == "joined":
+        rest = f"{left.quoted} a LEFT JOIN {right.quoted} b ON {link}"
+    if form == "tested":
+        rest = f"{left.quoted} a WHERE NOT EXISTS (SELECT 1 FROM {right.quoted} b WHERE {link})"
+    return f"(SELECT {call.format(value)} FROM {rest})", (left,) if form == "plain" else (left, right)
+
+
+def _row_of_figures(parts: Parts) -> Draft:
+    found = [_figure(parts) for _ in range(parts.rng.randint(2, 3))]
+    columns = [Column(text, parts.name()) for text, _ in found]
+    return draft(f"SELECT {listed(*columns)}", [], *(table for _, tables in found for table in tables))
+
+
 @shape("staged")
 def _staged(parts: Parts) -> Draft:
-    """An aggregate over groups, and a total of rows that are found by joins and subqueries."""
+    """An aggregate over groups, and a total of rows that are found by joins and subqueries; or a row of several such figures."""
+    if parts.chance(0.2):
+        return _row_of_figures(parts)
     return _over_groups(parts) if parts.chance(0.6) else _over_rows(parts)

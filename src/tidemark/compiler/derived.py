@@ -42,7 +42,7 @@ from tidemark.query.partitions import Lower, narrower
 from tidemark.query.purity import FirstMutable, never_mutable, require_pure
 from tidemark.query.ranked import over_rankings
 from tidemark.query.relation import Query
-from tidemark.query.staged import over_stage, over_table
+from tidemark.query.staged import over_stages, over_table
 from tidemark.query.storable import storable
 from tidemark.query.watched import watches_of
 from tidemark.render.crossings import check_crossings
@@ -200,9 +200,8 @@ def _compile(
 def _over_supports(query: Query, declaration: Declaration, catalog: Catalog) -> Query:
     """The query with what is read of its supports, where these are there. `query` is used up."""
     found = over_rankings(declaration.name, query, stores_of(declaration, catalog), catalog)
-    for stage in filter(is_stage, declaration.supported_by):
-        found = over_stage(found, stage, catalog)
-    return found
+    stages = [name for name in declaration.supported_by if is_stage(name)]
+    return over_stages(found, stages, catalog) if stages else found
 
 
 def _as_given(

@@ -8,22 +8,26 @@ counts in them; a table is kept over a stage only where changes are followed thr
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count
 
 from tidemark.compiler.derived import support_queries
 from tidemark.compiler.once import Asked, Compiled, compiler_of
 from tidemark.contract.script import Script
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
+from tidemark.maintenance.mirror import require_apart
 from tidemark.maintenance.support import Support
 from tidemark.model import Catalog, Declaration, Table
-from tidemark.names import is_stage, stage_name
+from tidemark.names import stage_name
 from tidemark.query.cascade import Link
 from tidemark.query.lower import lower_query
 from tidemark.query.ranked import rankings
-from tidemark.query.staged import Staged, over_rows, staged
+from tidemark.query.relation import Query
+from tidemark.query.staged import Stage, Staged, over_rows, staged
+from tidemark.render.statements import qualified
 
 _WHY = "a change may touch any group, and few of those rows"
 
@@ -48,35 +52,22 @@ class Known:
         return self.engine.dialect
 
 
-def over_stages(declaration: Declaration, known: Known) -> list[Declaration]:
-    """The declaration over a stage where every change would touch everything without one; else alone."""
-    plain = not (declaration.columns_of or declaration.rows_of or declaration.processor or declaration.live)
-    plain = plain and not (declaration.keep or declaration.keep_rows or declaration.sampled or declaration.crossings)
+def over_stages(declaration: Declaration, known: Known, numbers: Iterator[int] | None = None) -> list[Declaration]:
+    """The declaration over stages where every change would touch everything without them; else alone. `numbers` are free for its
+    stages."""
+    plain = not (declaration.columns_of or declaration.processor or declaration.live or declaration.sampled)
     asked = declaration.support or not declaration.allow_global
     if not (plain and asked):
         return [declaration]
     text = declaration.query_for(known.dialect.name) or ""
-    owner = declaration.supports or declaration.name
-    number = int(declaration.name.rpartition("_")[2]) + 1 if is_stage(declaration.name) else 1
-    found = None
+    found, owner, numbers = None, declaration.supports or declaration.name, numbers or count(1)
     try:
-        found = staged(lower_query(text, known.catalog, known.dialect))
+        query = lower_query(text, known.catalog, known.dialect)
+        require_apart(declaration, query, known.catalog)
+        found = staged(query)
         if found is None or not _is_global(declaration, known):
             return [declaration]
-        stage = Declaration(
-            stage_name(owner, number),
-            {"": found.stage},
-            freshness=declaration.freshness,
-            indexes=found.indexes,
-            verify=declaration.verify,
-            repair=declaration.repair,
-            supports=owner,
-            place=declaration.place,
-        )
-        beneath = over_stages(stage, known)
-        scripts = _followed(beneath, known)
-        over = _over(declaration, found, scripts[-1], known) if scripts else []
-        return [*beneath, *over] if over else [declaration]
+        return _over(declaration, found, known, numbers) or _at_one_pace(declaration, query, known) or [declaration]
     except Refusal as refusal:
         if found is not None and declaration.freshness == "commit" and refusal.code is Code.FRESHNESS:
             raise Refusal(refusal.code, refusal.reason, instead=refusal.instead, derived=owner) from refusal
@@ -86,56 +77,102 @@ def over_stages(declaration: Declaration, known: Known) -> list[Declaration]:
         return [declaration]
 
 
-def _over(declaration: Declaration, found: Staged, stage: Script, known: Known) -> list[Declaration]:
-    """The declaration over its stage, after the supports of the values that it counts there; nothing where changes are not
-    followed."""
+def _at_one_pace(declaration: Declaration, query: Query, known: Known) -> list[Declaration]:
+    """A row of figures over stages that ticks write, all of them: figures that writers keep would be ahead of the others."""
+    found = staged(query, every=True) if declaration.freshness != "commit" else None
+    return _over(replace(declaration, freshness="tick"), found, known, count(1)) if found else []
+
+
+def _over(declaration: Declaration, found: Staged, known: Known, numbers: Iterator[int]) -> list[Declaration]:
+    """The declaration after its stages and the supports of what it counts there; nothing where changes are not followed through
+    all of it."""
+    owner = declaration.supports or declaration.name
+    stages = [_stage(declaration, one, stage_name(owner, next(numbers))) for one in found.stages]
+    beneath = [one for stage in stages for one in over_stages(stage, known, numbers)]
+    scripts = _followed(beneath, known)
+    own = [script for stage in stages for script in scripts if script.name == stage.name]
+    # What passes is kept for ever, and a stage that ticks write passes through states in which nobody's query was.
+    passes = (declaration.has_memory or bool(declaration.crossings)) and any(
+        one.freshness != "commit" for one in scripts
+    )
+    paces = {one.freshness for one in own} | ({"commit"} if found.beside else set())
+    over = _added(declaration, found, own, known) if scripts and len(paces) == 1 and not passes else []
+    return [*beneath, *over] if over else []
+
+
+def _stage(declaration: Declaration, stage: Stage, name: str) -> Declaration:
+    return Declaration(
+        name,
+        {"": stage.text},
+        # Ticks are all that a table with memory can have, which says nothing of its stage.
+        freshness=None if declaration.has_memory else declaration.freshness,
+        indexes=stage.indexes,
+        verify=declaration.verify,
+        repair=declaration.repair,
+        supports=declaration.supports or declaration.name,
+        place=declaration.place,
+    )
+
+
+def _added(declaration: Declaration, found: Staged, stages: Sequence[Script], known: Known) -> list[Declaration]:
+    """The declaration over its stages that are there, after the supports of the values that it counts there; nothing where
+    changes are not followed."""
     over = replace(
         declaration,
         # What is added up from the rows of a stage follows them at once, whenever these are written.
         freshness=None if declaration.freshness == "tick" else declaration.freshness,
-        supported_by=(stage.name,),
+        supported_by=tuple(one.name for one in stages),
         why_supported=_WHY,
     )
-    supports = _counting(over, found, stage, known)
+    supports = _counting(over, found, stages, known)
     if supports:
-        counted = replace(over, supported_by=(stage.name, *(one.name for one in supports)))
-        scripts = [_compiled(one, known, stage) for one in supports]
-        if all(one.klass == "linear" for one in (*scripts, _compiled(counted, known, stage, *scripts))):
+        counted = replace(over, supported_by=(*over.supported_by, *(one.name for one in supports)))
+        scripts = [
+            _compiled(one, known, *(stage for stage in stages if stage.name in one.supported_by)) for one in supports
+        ]
+        if all(one.klass == "linear" for one in (*scripts, _compiled(counted, known, *stages, *scripts))):
             return [*supports, counted]
-    return [over] if _compiled(over, known, stage).klass != "global" else []
+    return [over] if _compiled(over, known, *stages).klass != "global" else []
 
 
-def _counting(over: Declaration, found: Staged, stage: Script, known: Known) -> list[Declaration]:
-    """The supports of the values that are counted over a stage: each is read from the rows of the stage as well."""
+def _counting(over: Declaration, found: Staged, stages: Sequence[Script], known: Known) -> list[Declaration]:
+    """The supports of the values that are counted: those over a stage are read from the rows of the stage as well."""
     text = over.query_for(known.dialect.name) or ""
     if "distinct" not in text.lower() or rankings(over.name, lower_query(text, known.catalog, known.dialect)):
         return []
-    kept, view = stage.offers
-    rows = replace(kept, columns=view.columns, uniques=(), indexes=(), without_rowid=False)
+    offered = [one.offers for one in stages]
+    rows = [replace(kept, columns=view.columns, uniques=(), indexes=(), without_rowid=False) for kept, view in offered]
     said = replace(over, query={"": over_rows(found, rows, known.dialect)}, supported_by=())
     try:
-        supports = _supports(said, (rows,), known)
+        supports = _supports(said, rows, known)
         # Over what is stored two columns of the stage may be one, and are counted once.
-        if _size(supports) != _size(_supports(over, stage.offers, known)):
+        if _size(supports) != _size(_supports(over, [table for one in offered for table in one], known)):
             return []
     except Refusal:
         return []
-    return [
-        Declaration(
-            one.name,
-            {"": one.query(f"({found.stage})")},
-            verify=over.verify,
-            repair=over.repair,
-            supports=over.supports or over.name,
-            supported_by=(stage.name,),
-            why_supported=_WHY,
-            place=over.place,
+    places = {table.label: place for place, table in enumerate(rows)}
+    made = []
+    for one in supports:
+        table = one.occurrence.table
+        place = places.get(table.label)
+        source = qualified(table, known.dialect) if place is None else f"({found.stages[place].text})"
+        made.append(
+            Declaration(
+                one.name,
+                {"": one.query(source)},
+                freshness="commit" if place is None else None,
+                verify=over.verify,
+                repair=over.repair,
+                supports=over.supports or over.name,
+                supported_by=() if place is None else (stages[place].name,),
+                why_supported=_WHY,
+                place=over.place,
+            )
         )
-        for one in supports
-    ]
+    return made
 
 
-def _supports(declaration: Declaration, given: tuple[Table, ...], known: Known) -> tuple[Support, ...]:
+def _supports(declaration: Declaration, given: Sequence[Table], known: Known) -> tuple[Support, ...]:
     describe = partial(known.engine.describe, given=given)
     return support_queries(declaration, known.catalog.with_tables(given), known.dialect, describe)
 

@@ -72,12 +72,21 @@ def make_mirror(
     _check_key(table, {column for column, _ in pairs} | told, code)
     if declaration.columns_of:
         _check_universe(block, table, values)
-    elif any(occurrence.table.label == table.label for occurrence in block.all_occurrences):
+    require_apart(declaration, block, catalog)
+    return Mirror(table, bool(declaration.rows_of), pairs, constants, values, present)
+
+
+def require_apart(declaration: Declaration, query: Query, catalog: Catalog) -> None:
+    """Raises `Refusal` where what is written into a table of the user's would change what the query reads."""
+    schema, _, name = (declaration.columns_of or declaration.rows_of or "").rpartition(".")
+    table = catalog.find(name, schema) if name else None
+    if table is None:
+        return
+    if declaration.rows_of and any(one.table.label == table.label for one in query.all_occurrences):
         raise Refusal(
             Code.ROWS_OF, f"The query reads {table.label}, whose rows it would write.", instead="another table"
         )
-    _check_triggers(table, block, code)
-    return Mirror(table, bool(declaration.rows_of), pairs, constants, values, present)
+    _check_triggers(table, query, Code.COLUMNS_OF if declaration.columns_of else Code.ROWS_OF)
 
 
 def _column(table: Table, name: str, code: Code) -> Column:

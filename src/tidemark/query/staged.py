@@ -1,4 +1,5 @@
-"""A query over an inner relation as two: one whose rows are stored, the *stage*, and one over these rows.
+"""A query over an inner relation as two: one whose rows are stored, the *stage*, and one over these rows; a row of figures over
+several.
 
 Owns: `staged`, the two texts of a query that falls apart so; `over_rows` and `over_stage`, the query over a stage that is
 there; `over_table`, where no stage is needed. What no change can be followed through as a whole, an aggregate over an aggregate
@@ -10,7 +11,7 @@ over the rows of the first one gives what the query gives. Knows nothing of whet
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -24,7 +25,7 @@ from tidemark.query.moment import reads_moment
 from tidemark.query.parse import render
 from tidemark.query.relation import Block, Derived, Item, Query, SetOperation
 from tidemark.query.subtypes import passes_json
-from tidemark.query.trees import outputs_of, own_items, own_nodes, whole_items
+from tidemark.query.trees import outputs_of, own_items, own_nodes, rename_outputs, whole_items
 from tidemark.query.units import is_uniform
 
 ROW = "x"
@@ -34,22 +35,36 @@ _TOGETHER = ("expressions", "group", "having", "distinct")
 
 
 @dataclass(frozen=True)
-class Staged:
-    """A query in two: the text of the `stage`, and the tree of the query over it, with a table of no name in FROM. `indexes` are
-    columns of the stage by which the rows of a group, and the first and the last value of one, are found."""
+class Stage:
+    """The text of a query whose rows are stored. `indexes` are columns by which the rows of a group, and the first and the last
+    value of one, are found."""
 
-    stage: str
-    over: exp.Select
+    text: str
     indexes: tuple[tuple[str, ...], ...] = ()
 
 
-def staged(query: Query) -> Staged | None:
-    """The two queries; None where a query is not one over rows of another."""
-    if not isinstance(query, Block) or query.limited or query.windows or query.distinct_on or not query.items:
+@dataclass(frozen=True)
+class Staged:
+    """A query in two: the `stages`, and the text of the query over them, with a mark in FROM for each. `beside` tells that it
+    reads tables beside them."""
+
+    stages: tuple[Stage, ...]
+    over: str
+    beside: bool = False
+
+
+def staged(query: Query, *, every: bool = False) -> Staged | None:
+    """The two queries; None where a query is not one over rows of another. Of a row of figures those that one table adds up to
+    have a stage where `every` one has."""
+    if not isinstance(query, Block) or query.limited or query.windows or query.distinct_on:
         return None
     if reads_moment(query) or any(passes_json(block) for block in query.blocks) or whole_items(query.tree):
         return None
-    if _asks(query.tree) or any(not _is_source(one.table) for one in query.all_occurrences):
+    if any(not _is_source(one.table) for one in query.all_occurrences):
+        return None
+    if not query.items:
+        return _figures(query, every=every)
+    if _asks(query.tree):
         return None
     if not query.dialect.types_are_fixed and not all(_compares_alike(item) for item in query.items):
         return None
@@ -60,24 +75,31 @@ def staged(query: Query) -> Staged | None:
     return _over_derived(query) or _over_rows(query)
 
 
-def over_stage(query: Query, stage: str, catalog: Catalog) -> Query:
-    """The query over the rows of a stage, whose name is given. `query` is used up. Raises `Refusal` where it has no stage."""
+def over_stages(query: Query, stages: Sequence[str], catalog: Catalog) -> Query:
+    """The query over the rows of its stages, whose names are given. `query` is used up. Raises `Refusal` where it has none."""
     found = staged(query)
-    view = next(
-        one for one in catalog.tables.values() if one.kind == "view" and one.keeps and one.keeps.derived == stage
-    )
-    if found is None:
+    if found is not None and len(found.stages) != len(stages):
+        found = staged(query, every=True)
+    views = {one.keeps.derived: one for one in catalog.tables.values() if one.kind == "view" and one.keeps}
+    if found is None or len(found.stages) != len(stages):
         # The rows of another form of the query are told apart by what a stage does not know.
         raise Refusal(Code.KEY_MISSING, "Nothing tells its rows apart.", instead="key=")
-    lowered = lower_query(over_rows(found, view, query.dialect), catalog, query.dialect)
-    return lower_query(_merged(cast(Block, lowered)), catalog, query.dialect)
+    text = over_rows(found, [views[name] for name in stages], query.dialect)
+    lowered = cast(Block, lower_query(text, catalog, query.dialect))
+    if lowered.items:
+        return lower_query(_merged(lowered), catalog, query.dialect)
+    inner = [(nested, cast(Block, nested.query)) for nested in lowered.nested]
+    swaps = {nested.text: f"({_merged(one)})" for nested, one in inner if isinstance(one.items[0], Derived)}
+    shown = (f"{one.scalar.swapped(swaps)} AS {query.dialect.quote(one.name)}" for one in lowered.outputs)
+    return lower_query(f"SELECT {', '.join(shown)}", catalog, query.dialect)
 
 
-def over_rows(found: Staged, table: Table, dialect: Dialect) -> str:
-    """The query over the rows of a stage as the text of one over a table that has them."""
-    over = found.over.copy()
-    own_items(over)[0].replace(_table(table, own_items(over)[0].alias))
-    return render(over, dialect)
+def over_rows(found: Staged, tables: Sequence[Table], dialect: Dialect) -> str:
+    """The query over the rows of its stages as the text of one over tables that have them."""
+    text = found.over
+    for number, table in enumerate(tables, start=1):
+        text = text.replace(_mark(number, dialect), dialect.quote(table.schema, table.name))
+    return text
 
 
 def over_table(query: Query, catalog: Catalog) -> Query:
@@ -137,7 +159,37 @@ def _over_derived(block: Block) -> Staged | None:
         return None
     over = block.tree.copy()
     own_items(over)[0].replace(_nameless(item.alias))
-    return Staged(item.query.sql(), over, _indexes(over))
+    return Staged((Stage(item.query.sql(), _indexes(over)),), render(over, block.dialect))
+
+
+def _figures(block: Block, *, every: bool) -> Staged | None:
+    """A row of figures, with a stage for each that is more than what one table adds up to; where `every` one has a stage, that of
+    the others is their single row."""
+    stages: list[Stage] = []
+    swaps: dict[str, str] = {}
+    beside = False
+    for nested in block.nested:
+        inner = nested.query
+        figure = nested.form == "scalar" and isinstance(inner, Block) and inner.is_aggregated and inner.groups is None
+        if not figure or not isinstance(inner, Block) or not inner.items or block.where:
+            return None
+        if inner.is_flat and len(inner.items) == 1 and not (inner.nested or inner.windows or inner.limited):
+            if every:
+                rows, value = inner.tree.copy(), _column(ROW, "figure")
+                rename_outputs(rows, [value.name])
+                stages.append(Stage(render(rows, block.dialect)))
+                over = exp.Select(expressions=[exp.Max(this=value)])
+                over.set("from_", exp.From(this=_nameless(ROW)))
+                swaps[nested.text] = f"({_numbered(render(over, block.dialect), len(stages), block.dialect)})"
+            beside = not every
+            continue
+        found = staged(inner)
+        if found is None or len(found.stages) > 1:
+            return None
+        stages += found.stages
+        swaps[nested.text] = f"({_numbered(found.over, len(stages), block.dialect)})"
+    shown = (f"{one.scalar.swapped(swaps)} AS {block.dialect.quote(one.name)}" for one in block.outputs)
+    return Staged(tuple(stages), f"SELECT {', '.join(shown)}", beside) if stages else None
 
 
 def _over_rows(block: Block) -> Staged | None:
@@ -158,7 +210,7 @@ def _over_rows(block: Block) -> Staged | None:
     for name in ("joins", "laterals", "where"):
         over.set(name, None)
     over.set("from_", exp.From(this=_nameless(ROW)))
-    return Staged(render(rows, block.dialect), over, _indexes(over))
+    return Staged((Stage(render(rows, block.dialect), _indexes(over)),), render(over, block.dialect))
 
 
 def _distinct(block: Block) -> Staged:
@@ -169,7 +221,7 @@ def _distinct(block: Block) -> Staged:
     names = [name for name, _ in outputs_of(groups)]
     over = exp.Select(expressions=[_aliased(_column(ROW, name), name) for name in names], distinct=exp.Distinct())
     over.set("from_", exp.From(this=_nameless(ROW)))
-    return Staged(render(groups, block.dialect), over)
+    return Staged((Stage(render(groups, block.dialect)),), render(over, block.dialect))
 
 
 def _columns(select: exp.Select, clause: str) -> list[exp.Column]:
@@ -229,14 +281,21 @@ def _name_outputs(select: exp.Select) -> None:
 
 
 def _nameless(alias: str) -> exp.Table:
-    return exp.Table(this=exp.to_identifier(""), alias=exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
+    """The first stage, before it has a name."""
+    return exp.Table(
+        this=exp.to_identifier("tidemark stage 1", quoted=True),
+        alias=exp.TableAlias(this=exp.to_identifier(alias, quoted=True)),
+    )
 
 
-def _table(view: Table, alias: str) -> exp.Table:
-    table = _nameless(alias)
-    table.set("this", exp.to_identifier(view.name, quoted=True))
-    table.set("db", exp.to_identifier(view.schema, quoted=True) if view.schema else None)
-    return table
+def _numbered(over: str, number: int, dialect: Dialect) -> str:
+    """The text over a first stage as one over the stage of that number."""
+    return over.replace(_mark(1, dialect), _mark(number, dialect))
+
+
+def _mark(number: int, dialect: Dialect) -> str:
+    """What stands in FROM for the stage of that number."""
+    return dialect.quote(f"tidemark stage {number}")
 
 
 def _column(alias: str, name: str) -> exp.Column:
