@@ -126,6 +126,7 @@ def test_keys_of_documents_are_as_written(engine_url: str, arrow: str) -> None:
         (POSTGRESQL, "interval(3) '1 day'", "interval '…'"),
         (SQLITE, "a <> b LIKE c", "parentheses"),
         (SQLITE, "a < b NOT BETWEEN 0 AND 1", "parentheses"),
+        (SQLITE, "NOT a NOT IN (0, b) % c", "parentheses"),
     ],
 )
 def test_what_would_be_misread_is_refused(dialect: Dialect, expression: str, instead: str) -> None:

@@ -218,5 +218,7 @@ def mixed_chain(tree: exp.Expression) -> exp.Expression | None:
 def _is_range(side: exp.Expr) -> bool:
     """Whether a side of an operator is IN, LIKE and the like, with NOT or without, and not in parentheses of the user's."""
     if isinstance(side, exp.Paren) and side.meta.get(_OURS):
-        side = side.this.this
+        side = side.this
+        while isinstance(side, exp.Not):
+            side = side.this
     return isinstance(side, _RANGES)
