@@ -214,4 +214,14 @@ SPELLINGS = (
         "GROUP BY x.m",
         klass="linear",
     ),
+    Case(
+        "by_name_in_parentheses",
+        "SELECT id, f.a, f.b, u.name, p.score FROM follows f JOIN (users u LEFT JOIN posts p USING (id)) ON f.a = id",
+    ),
+    Case("joined_under_a_name", "SELECT x.id, x.name, x.score FROM (users JOIN posts USING (id)) AS x"),
+    Case(
+        "stars_by_place",
+        "SELECT * FROM (SELECT region, id FROM users) x JOIN (SELECT score, id FROM posts) y USING (id) "
+        "UNION ALL SELECT live, a, b FROM follows",
+    ),
 )

@@ -128,6 +128,15 @@ def test_a_server_may_judge_values(session: Session) -> None:
     assert (judged == 1) is session.dialect.judges_values
 
 
+def test_what_using_names_comes_first_in_a_star(session: Session) -> None:
+    execute(session, "CREATE TABLE l (a integer, b integer)")
+    execute(session, "CREATE TABLE r (b integer, c integer)")
+    execute(session, "INSERT INTO l VALUES (1, 2)")
+    execute(session, "INSERT INTO r VALUES (2, 3)")
+    found = session.one("SELECT * FROM l JOIN r USING (b)")
+    assert found == ((2, 1, 3) if session.dialect.merged_come_first else (1, 2, 3))
+
+
 def test_every_fact_is_asked_of_the_engines() -> None:
     asked = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
     facts = {field.name for kind in (Dialect, Language, Planner) for field in fields(kind)}

@@ -41,9 +41,10 @@ from tidemark.query.trees import (
     own_nodes,
     rename_outputs,
     resolved_column,
+    starred_column,
     words_of,
 )
-from tidemark.query.using import Merged
+from tidemark.query.using import Merged, Shown
 from tidemark.query.wholerow import name_fields, place_row
 from tidemark.telling import tell_near
 
@@ -91,16 +92,16 @@ class Resolver:
         merged = Merged(self.dialect, self.fold)
         for item, join in zip(own_items(select), [None, *(select.args.get("joins") or [])], strict=False):
             known = set(scope.names)
-            self._open(item, scope, outer)
-            entries = [scope.names[name] for name in scope.names if name not in known]
+            shown = self._open(item, scope, outer)
+            if shown is None:
+                entries = [scope.names[name] for name in scope.names if name not in known]
+                shown = Shown([(n, resolved_column(e.alias, real)) for e in entries for n, real in e.columns.items()])
             side = join.side.upper() if join is not None else ""
             scope.padded |= {"LEFT": set(scope.names) - known, "RIGHT": known, "FULL": set(scope.names)}.get(
                 side, set()
             )
-            merged.add(
-                join, [(shown, resolved_column(e.alias, real)) for e in entries for shown, real in e.columns.items()]
-            )
-        scope.merged = merged if merged.names else None
+            merged.add(join, shown)
+        scope.merged = merged
         scopes = (scope, *outer)
         if self.dialect.language.rows_are_values:
             name_fields(select, scopes, self.fold, self._named)
@@ -158,12 +159,13 @@ class Resolver:
 
     # -- FROM ---------------------------------------------------------------------------------------------------------
 
-    def _open(self, node: exp.Expression, scope: Scope, outer: Scopes) -> None:
+    def _open(self, node: exp.Expression, scope: Scope, outer: Scopes) -> Shown | None:
+        """Enter an item's names; what it shows, where that is more than the columns of its entry."""
         lateral = isinstance(node, exp.Lateral)
         query = unwrapped(node.this) if isinstance(node, exp.Lateral | exp.Subquery) else None
         if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Table | exp.Subquery) and query is node.this:
-            self._open_joins(node, scope, outer)
-        elif isinstance(query, exp.Select | exp.SetOperation):
+            return self._open_joins(node, scope, outer)
+        if isinstance(query, exp.Select | exp.SetOperation):
             self._open_query(node, query, scope, (scope, *outer) if lateral else outer)
         elif isinstance(node, exp.Table) and RECURSION in node.meta:
             self._open_found(node, scope)
@@ -178,41 +180,56 @@ class Resolver:
                 instead="a table, or a subquery with an alias",
                 place=place_of(node, self.dialect),
             )
+        return None
 
-    def _open_joins(self, node: exp.Subquery, scope: Scope, outer: Scopes) -> None:
-        """Joins in parentheses: a subquery of all their columns, whose items keep their names outside."""
+    def _open_joins(self, node: exp.Subquery, scope: Scope, outer: Scopes) -> Shown | None:
+        """Joins in parentheses: a subquery of all their columns, whose items keep their names outside, but for an alias of it."""
+        if node.args.get("joins"):
+            self._refuse_extra(node)
         first = node.this
         joins = first.args.get("joins")
         first.set("joins", None)
         select = exp.Select(expressions=[exp.Star()], from_=exp.From(this=first.copy()), joins=joins)
         inner = self._select(select, outer)
-        if inner.merged is not None or node.args.get("alias") or node.args.get("joins"):
-            self._refuse_extra(node)
+        assert inner.merged is not None
+        if node.args.get("alias"):
+            self._open_query(node, select, scope, outer, resolved=True)
+            return None
         every = [(entry.alias, real) for entry in inner.names.values() for real in entry.columns.values()]
-        kept = {one: item for one, item in zip(every, select.expressions, strict=True) if not self._is_unstable(*one)}
-        select.set("expressions", list(kept.values()))
-        rename_outputs(select, [f"{alias}.{real}" for alias, real in kept])
+        kept = {f"{one[0]}.{one[1]}": resolved_column(*one) for one in every if not self._is_unstable(*one)}
+        made = {f".{name}": whole for name, whole in inner.merged.names.items() if not isinstance(whole, exp.Column)}
+        outputs: dict[str, exp.Expression] = {**kept, **{name: whole.copy() for name, whole in made.items()}}
+        select.set("expressions", list(outputs.values()))
+        rename_outputs(select, list(outputs))
         alias = self._free("joined")
         for written, entry in inner.names.items():
             if written in scope.names:
                 self._refuse_extra(node)
-            own = entry.columns.items()
-            columns = {shown: f"{entry.alias}.{real}" for shown, real in own if (entry.alias, real) in kept}
-            scope.names[written] = Entry(alias, columns)
+            own = [(shown, f"{entry.alias}.{real}") for shown, real in entry.columns.items()]
+            scope.names[written] = Entry(alias, {shown: real for shown, real in own if real in kept})
         node.set("this", select)
         node.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
+        keys = [
+            (name, f"{column.table}.{column.name}" if isinstance(column, exp.Column) else f".{self.dialect.fold(name)}")
+            for name, column in inner.merged.star
+        ]
+        shown = [(name, resolved_column(alias, key)) for name, key in keys if key in outputs]
+        return Shown(shown, frozenset(inner.merged.names))
 
     def _is_unstable(self, alias: str, name: str) -> bool:
         return alias in self.calls and name in self.calls[alias].unstable
 
-    def _open_query(self, node: exp.Expression, query: exp.Expression, scope: Scope, seen: Scopes) -> None:
+    def _open_query(
+        self, node: exp.Expression, query: exp.Expression, scope: Scope, seen: Scopes, *, resolved: bool = False
+    ) -> None:
         extra = [key for key, value in node.args.items() if value and key not in ("this", "alias")]
         if extra and not (isinstance(node, exp.Lateral) and set(extra) <= {"view", "outer"}):
             self._refuse_extra(node)
         if node.meta.get(SCOPE):
             self.surroundings[node.meta[SCOPE]] = seen
         owner = query.meta.get(OWNER)
-        self.resolve(query, seen if owner is None else self.surroundings[owner])
+        if not resolved:
+            self.resolve(query, seen if owner is None else self.surroundings[owner])
         alias = node.args.get("alias")
         if alias is not None and alias.args.get("columns"):
             rename_outputs(
@@ -304,32 +321,23 @@ class Resolver:
     def _expand_stars(self, select: exp.Select, scope: Scope) -> None:
         expanded: list[exp.Expression] = []
         for item in select.expressions:
-            if isinstance(item, exp.Star):
-                owners = list(scope.names)
-            elif isinstance(item, exp.Column) and isinstance(item.this, exp.Star):
-                owners = [self.fold(item.args["table"])]
-            else:
+            if not isinstance(item.this if isinstance(item, exp.Column) else item, exp.Star):
                 expanded.append(item)
                 continue
             if isinstance(select.parent, exp.Exists):
                 expanded.append(exp.Literal.number(1))
                 continue
-            hidden: set[tuple[str, str]] = set()
-            if isinstance(item, exp.Star) and scope.merged is not None:
-                hidden = scope.merged.hidden
-                expanded += [
-                    exp.Alias(this=whole.copy(), alias=exp.to_identifier(name, quoted=True))
-                    for name, whole in scope.merged.names.items()
-                ]
-            for owner in owners:
-                if owner not in scope.names:
-                    raise self._unknown(item, (scope,))
-                entry = scope.names[owner]
-                expanded += [
-                    resolved_column(entry.alias, name)
-                    for name in entry.columns.values()
-                    if (entry.alias, name) not in hidden
-                ]
+            if isinstance(item, exp.Star):
+                assert scope.merged is not None
+                expanded += [starred_column(name, column) for name, column in scope.merged.star]
+                continue
+            owner = self.fold(item.args["table"])
+            if owner not in scope.names:
+                raise self._unknown(item, (scope,))
+            entry = scope.names[owner]
+            expanded += [
+                starred_column(name, resolved_column(entry.alias, real)) for name, real in entry.columns.items()
+            ]
         select.set("expressions", expanded)
 
     # -- columns ------------------------------------------------------------------------------------------------------

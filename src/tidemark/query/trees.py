@@ -100,6 +100,12 @@ def resolved_column(alias: str, column: str, **marks: bool) -> exp.Column:
     return node
 
 
+def starred_column(name: str, column: exp.Expression) -> exp.Expression:
+    """A column that a star stands for, under the name that it has there."""
+    plain = isinstance(column, exp.Column) and column.name == name
+    return column.copy() if plain else exp.Alias(this=column.copy(), alias=exp.to_identifier(name, quoted=True))
+
+
 def whole_items(tree: exp.Expression) -> frozenset[str]:
     """The aliases of items of which every column is read because a whole row is, whichever columns there are."""
     return frozenset(node.table for node in tree.find_all(exp.Column) if node.meta.get(WHOLE))

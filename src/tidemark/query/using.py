@@ -20,19 +20,28 @@ Columns = Mapping[str, exp.Expression]
 """Folded visible name → what it is."""
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What an item of FROM has under names of its own: each column with its name, and the names that were merged inside."""
+
+    columns: Sequence[tuple[str, exp.Expression]]
+    merged: frozenset[str] = frozenset()
+
+
 @dataclass
 class Merged:
-    """What unqualified names mean: `left` holds what stands left so far, `names` those that were merged, in order."""
+    """What unqualified names mean: `left` holds what stands left so far, `names` those that were merged, `star` all columns in
+    the order of ``*``."""
 
     dialect: Dialect
     fold: Callable[[exp.Expression], str]
     left: dict[str, list[exp.Expression]] = field(default_factory=dict)
     names: dict[str, exp.Expression] = field(default_factory=dict)
-    hidden: set[tuple[str, str]] = field(default_factory=set)
+    star: list[tuple[str, exp.Expression]] = field(default_factory=list)
 
-    def add(self, join: exp.Join | None, columns: Sequence[tuple[str, exp.Column]]) -> None:
-        """Join one more item, whose columns are given with their names; USING and NATURAL become ON."""
-        folded = {self.dialect.fold(name): column for name, column in columns}
+    def add(self, join: exp.Join | None, item: Shown) -> None:
+        """Join one more item; USING and NATURAL become ON."""
+        folded = {self.dialect.fold(name): column for name, column in item.columns}
         shared = self._shared(join, folded) if join is not None else []
         tests = []
         for name in shared:
@@ -52,12 +61,12 @@ class Merged:
                 whole = exp.Anonymous(this="COALESCE", expressions=[left.copy(), right.copy()])
             self.names[name] = whole
             self.left[name] = [whole]
-            for one in (left, right):
-                if isinstance(one, exp.Column):
-                    self.hidden.add((one.table, one.name))
+        self._show(item, shared)
         for name, column in folded.items():
             if name not in shared:
                 self.left.setdefault(name, []).append(column)
+                if name in item.merged:
+                    self.names[name] = column
         if join is not None and (tests or join.args.get("using") or join.method):
             condition: exp.Expression = exp.Boolean(this=True)
             if tests:
@@ -68,9 +77,21 @@ class Merged:
             join.set("method", None)
             join.set("on", condition)
 
+    def _show(self, item: Shown, shared: Sequence[str]) -> None:
+        """Put the columns of one more item where ``*`` has them: on PostgreSQL what USING names comes first, while on SQLite it
+        stays where it is on the left."""
+        of_left = {self.dialect.fold(name): name for name, _ in self.star}
+        if self.dialect.merged_come_first:
+            first = [(of_left[name], self.names[name]) for name in shared]
+            self.star = [*first, *(one for one in self.star if self.dialect.fold(one[0]) not in shared)]
+        else:
+            kept = [(name, self.dialect.fold(name), column) for name, column in self.star]
+            self.star = [(name, self.names[key] if key in shared else column) for name, key, column in kept]
+        self.star += [one for one in item.columns if self.dialect.fold(one[0]) not in shared]
+
     def _shared(self, join: exp.Join, folded: Columns) -> list[str]:
         if join.args.get("using"):
             return [self.fold(one) for one in join.args["using"]]
         if join.method.upper() == "NATURAL":
-            return [name for name in self.left if name in folded]
+            return [name for name in dict.fromkeys(self.dialect.fold(one) for one, _ in self.star) if name in folded]
         return []
