@@ -186,3 +186,18 @@ def test_every_name_means_what_the_engine_takes_it_for(world: Place, freshness: 
         world.drained()
     world.verified()
     assert all(one.clean and not one.why_not for one in world.tidemark.verify_as_written())
+
+
+def test_tables_are_called_like_what_statements_name(place: Place) -> None:
+    for table in ("z", "k", "f0", "f1", "said", "seen", "pending"):
+        place.run(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, q INTEGER)", f"CREATE INDEX {table}_q ON {table} (q)")
+    place.derive("joined", "SELECT z.id, k.id AS k FROM z JOIN k ON k.q = z.q", freshness="tick")
+    counts = ", ".join(f"(SELECT count(*) FROM {one} WHERE {one}.q = f1.id) AS {one}" for one in ("f0", "k", "pending"))
+    place.derive("counted", f"SELECT f1.id, {counts} FROM f1", freshness="tick")
+    place.derive("compared", "SELECT seen.id, said.q FROM seen LEFT JOIN said ON said.id = seen.q", freshness="tick")
+    place.tidemark.apply()
+    for table in ("z", "k", "f0", "f1", "said", "seen", "pending"):
+        place.run(f"INSERT INTO {table} VALUES (1, 1), (2, 1)")
+        place.drained()
+    place.verified()
+    assert all(one.clean and not one.why_not for one in place.tidemark.verify_as_written())

@@ -12,7 +12,7 @@ from tidemark.model import Table
 from tidemark.processors import KeptChanges
 from tidemark.render.affected import reached
 from tidemark.render.images import image, image_definition
-from tidemark.render.statements import ORDINAL, Store
+from tidemark.render.statements import ORDINAL, Store, apart
 
 WEIGHT = "tidemark_w"
 
@@ -55,11 +55,12 @@ def keep(store: Store, program: KeyedProgram, table: Table) -> list[str]:
     if selects:
         keys = [f"u{number}" for number, _ in enumerate(unit.key)]
         images = ["weight", *(store.dialect.quote(image(name)) for name in program.reads[table.label])]
-        shown = ", ".join([*(f"k.{key}" for key in keys), *(f"c.{name}" for name in images)])
+        known = apart("k", *selects)
+        shown = ", ".join([*(f"{known}.{key}" for key in keys), *(f"c.{name}" for name in images)])
         found.append(
             f"INSERT INTO {own} ({', '.join([unit.key_list, WEIGHT, *_images(program, table)])}) "
-            f"WITH k({', '.join([*keys, 'place'])}) AS ({' UNION '.join(selects)}) "
-            f"SELECT {shown} FROM k JOIN {slice_} AS c ON c.{place} = k.place"
+            f"WITH {known}({', '.join([*keys, 'place'])}) AS ({' UNION '.join(selects)}) "
+            f"SELECT {shown} FROM {known} JOIN {slice_} AS c ON c.{place} = {known}.place"
         )
     if len(bound) < len(ways):
         found.append(_unknown(store, own, store.names.temporary("reached")))

@@ -19,7 +19,7 @@ from tidemark.render.restriction import keys_of_query, restricted
 from tidemark.render.slices import slices_of
 from tidemark.render.statements import Store, units_of_store
 
-PENDING = '"tidemark_pending"'
+PENDING = '"tidemark pending"'
 
 
 def why_not_live(store: Store, program: KeyedProgram) -> str:

@@ -26,6 +26,14 @@ EVERYTHING = KeyPart("tidemark_all", "integer", None, False, hidden=True)
 """Stands for a key or a unit without columns: there is one of them, and its value is 1."""
 
 
+def apart(name: str, *texts: str) -> str:
+    """A name for what WITH gives, that nothing in those texts has: SQLite would take a table of the user's for it."""
+    said = "".join(texts).lower()
+    while f'"{name}"' in said:
+        name += "_"
+    return name
+
+
 @dataclass(frozen=True)
 class Store:
     """The table that holds the rows: its key, its parts, and how to name and match them.

@@ -52,8 +52,8 @@ def of_keyed(store: Store, program: KeyedProgram) -> Whole | None:
         # Of rows that are equal in what they are ordered by, the one or the other may come first, each time anew.
         return made
     order = ", ".join(str(number) for number in range(1, len(store.key) + 1))
-    both, named = _sides(store, rows)
-    differing = f"{both} SELECT {named}, sum({SIDE}) FROM z GROUP BY {named} HAVING sum({SIDE}) <> 0"
+    both, named, sides = _sides(store, rows)
+    differing = f"{both} SELECT {named}, sum({SIDE}) FROM {sides} GROUP BY {named} HAVING sum({SIDE}) <> 0"
     return replace(made, differing=f"{differing} ORDER BY {order} LIMIT :limit")
 
 
@@ -110,18 +110,19 @@ def rows_of_linear(store: Store, program: LinearProgram) -> str:
 
 def _joined(store: Store, program: LinearProgram) -> str:
     """SELECT of the parts of several feeds by key: each key that one of them has."""
-    first, *others = program.origins
-    found, keys = f"f{first.number}", [f"f{first.number}.{store.column(part)}" for part in store.key]
-    for feed in others:
-        mine = [f"f{feed.number}.{store.column(part)}" for part in store.key]
-        found += f" FULL JOIN f{feed.number} ON " + " AND ".join(f"{a} = {b}" for a, b in zip(mine, keys, strict=True))
+    tables = [statements.qualified(feed.table, store.dialect) for feed in program.origins]
+    named = [statements.apart(f"f{feed.number}", *tables) for feed in program.origins]
+    found, keys = named[0], [f"{named[0]}.{store.column(part)}" for part in store.key]
+    for other in named[1:]:
+        mine = [f"{other}.{store.column(part)}" for part in store.key]
+        found += f" FULL JOIN {other} ON " + " AND ".join(f"{a} = {b}" for a, b in zip(mine, keys, strict=True))
         keys = [f"coalesce({b}, {a})" for a, b in zip(mine, keys, strict=True)]
     shown = [f"{key} AS {store.column(part)}" for key, part in zip(keys, store.key, strict=True)]
-    for feed in program.origins:
+    for name, feed in zip(named, program.origins, strict=True):
         for part in feed.parts:
-            value = f"f{feed.number}.{store.column(part)}"
+            value = f"{name}.{store.column(part)}"
             shown.append(f"{f'coalesce({value}, 0)' if part.kind == 'additive' else value} AS {store.column(part)}")
-    states = ", ".join(f"f{feed.number} AS ({_state(store, feed)})" for feed in program.origins)
+    states = ", ".join(f"{name} AS ({_state(store, feed)})" for name, feed in zip(named, program.origins, strict=True))
     return f"WITH {states} SELECT {', '.join(shown)} FROM {found}"
 
 
@@ -171,8 +172,8 @@ def _whole(store: Store, rows: str, *, fills: bool) -> Whole | None:
     names = [part.name for part in every]
     units = [part for part in store.units.key if part != EVERYTHING]
     picked = ", ".join(store.dialect.quote(f"c{names.index(part.name)}") for part in units) or "1"
-    both, named = _sides(store, rows)
-    differ = f"{both} SELECT {named} FROM z GROUP BY {named} HAVING sum({SIDE}) <> 0"
+    both, named, sides = _sides(store, rows)
+    differ = f"{both} SELECT {named} FROM {sides} GROUP BY {named} HAVING sum({SIDE}) <> 0"
     order = ", ".join(str(number) for number in range(1, len(store.units.key) + 1))
     keys = f"SELECT DISTINCT {picked} FROM ({differ}) AS d"
     clear = store.phrases.clear_list(todo)
@@ -195,15 +196,16 @@ def _whole(store: Store, rows: str, *, fills: bool) -> Whole | None:
     )
 
 
-def _sides(store: Store, rows: str) -> tuple[str, str]:
-    """WITH of the rows of the query and those that are stored, ``z``, told apart by `SIDE`, and the names of their columns."""
+def _sides(store: Store, rows: str) -> tuple[str, str, str]:
+    """WITH of the rows of the query and those that are stored, told apart by `SIDE`, the names of their columns, and its name."""
     every: tuple[KeyPart | Part, ...] = (*store.key, *store.parts)
     named = ", ".join(store.dialect.quote(f"c{number}") for number in range(len(every)))
     query = f"SELECT {', '.join(cast(store, p, f'z.{store.column(p)}') for p in every)}, 1 AS {SIDE} FROM ({rows}) AS z"
     stored = (
         f"SELECT {', '.join(cast(store, p, f's.{store.column(p)}') for p in every)}, -1 FROM {store.names.store} AS s"
     )
-    return f"WITH z ({named}, {SIDE}) AS ({query} UNION ALL {stored})", named
+    sides = statements.apart("z", rows)
+    return f"WITH {sides} ({named}, {SIDE}) AS ({query} UNION ALL {stored})", named, sides
 
 
 def cast(store: Store, part: KeyPart | Part, value: str) -> str:

@@ -179,6 +179,10 @@ def _no_longer(session: Session, seconds: float | None) -> Iterator[None]:
         timer.join()
 
 
+_SAID, _SEEN = '"tidemark said"', '"tidemark seen"'
+"""No table that the user's own text may read is called so."""
+
+
 def statement(dialect: Dialect, script: Script, rows: str, bare: frozenset[str] = frozenset()) -> str:
     """SELECT of the rows that only the query has (``said``) and of those that only readers see in `rows` (``seen``), in key
     order; columns that are `bare` of an equality are compared by their texts."""
@@ -195,9 +199,9 @@ def statement(dialect: Dialect, script: Script, rows: str, bare: frozenset[str] 
             f"SELECT b.*, row_number() OVER (PARTITION BY {alike}) AS {COPY} FROM ({one}) AS b" for one in (said, seen)
         )
     return (
-        f"WITH said AS ({said}), seen AS ({seen}) "
-        f"SELECT 'said', s.* FROM (SELECT * FROM said EXCEPT SELECT * FROM seen) AS s UNION ALL "
-        f"SELECT 'seen', s.* FROM (SELECT * FROM seen EXCEPT SELECT * FROM said) AS s{order} LIMIT {2 * SHOWN_MAX}"
+        f"WITH {_SAID} AS ({said}), {_SEEN} AS ({seen}) "
+        f"SELECT 'said', s.* FROM (SELECT * FROM {_SAID} EXCEPT SELECT * FROM {_SEEN}) AS s UNION ALL "
+        f"SELECT 'seen', s.* FROM (SELECT * FROM {_SEEN} EXCEPT SELECT * FROM {_SAID}) AS s{order} LIMIT {2 * SHOWN_MAX}"
     )
 
 
