@@ -8,6 +8,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -297,7 +298,8 @@ def test_a_held_duty_exits_six(installed: Shell, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(inspect.unwrap(Duty.leased), "__defaults__", (0.0,))
     with contextlib.closing(open_session(installed.url)) as session:
         prefix = "tidemark._" if session.dialect.has_schemas else "tidemark__"
-    installed.write(f"UPDATE {prefix}lease SET expires = '9999', holder = 'somebody' WHERE duty = 'apply'")
+    soon = (datetime.now(UTC) + timedelta(seconds=20)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    installed.write(f"UPDATE {prefix}lease SET expires = '{soon}', holder = 'somebody' WHERE duty = 'apply'")
     installed.declare(DEFINITIONS.replace("sum(score)", "max(score)"))
     assert installed("apply", "--yes") == 6 and "somebody" in installed.err
 
