@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+import sqlalchemy
+from sqlalchemy.dialects import postgresql, sqlite
 
 from tidemark import Project, Refusal, Tidemark
 from tidemark.errors import Code
@@ -187,6 +189,18 @@ def test_a_key_is_written_though_its_values_stay(server: Writer) -> None:
     server.execute("UPDATE posts SET score = 4 WHERE id = 2")
     assert _rows(server) == [(1, 2, 5), (2, 1, 4)]
     assert server.execute(version).fetchone() != before
+
+
+def test_an_orm_may_write_the_query(forum: str) -> None:
+    posts = sqlalchemy.table("posts", *map(sqlalchemy.column, ("id", "thread_id", "author_id")))
+    counted = sqlalchemy.func.count().label("n")
+    query = (
+        sqlalchemy.select(posts.c.thread_id, counted).where(posts.c.author_id.in_([1, 2])).group_by(posts.c.thread_id)
+    )
+    dialect = sqlite.dialect() if forum.startswith("sqlite") else postgresql.dialect()
+    text = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+    (step,) = Tidemark(_declare(text), forum).plan().steps
+    assert step.script is not None and step.script.columns == ("thread_id", "n")
 
 
 def test_a_transaction_that_is_rolled_back_sees_what_it_wrote(forum: str) -> None:
