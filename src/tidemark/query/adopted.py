@@ -15,7 +15,7 @@ from tidemark.dialect import Dialect
 from tidemark.model import Declaration
 from tidemark.names import shorten
 from tidemark.query.parse import parse_query, render
-from tidemark.query.trees import outputs_of
+from tidemark.query.trees import aliased, outputs_of
 
 AHEAD = "ahead"
 """The alias of a baseline in the query."""
@@ -51,7 +51,7 @@ def over_baseline(declaration: Declaration, dialect: Dialect, key: Sequence[str]
             more = exp.Max(this=_ahead(name, dialect)) if tree.args.get("group") else _ahead(name, dialect)
             both = exp.Add(this=exp.Paren(this=value), expression=more)
             value = exp.Anonymous(this="coalesce", expressions=[both, bare.copy(), more.copy()])
-        shown.append(exp.Alias(this=value, alias=exp.to_identifier(name, quoted=True)))
+        shown.append(aliased(value, name))
     on: exp.Expression | None = None
     for name, bare in outputs:
         if name in key:

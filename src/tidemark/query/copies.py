@@ -16,6 +16,7 @@ from tidemark.query.cut import HIDDEN_KEY, cut_like, lower_with_order, written_o
 from tidemark.query.lower import lower_query
 from tidemark.query.parse import render
 from tidemark.query.relation import Query
+from tidemark.query.trees import aliased, column_at
 
 _ALIKE = "tidemark_alike"
 _TEXTS = ("text", "character")
@@ -34,12 +35,12 @@ def lower_counted(
         reason = "Its rows are cut in an order that is not among its columns, or have columns of one name."
         raise Refusal(Code.KEY_MISSING, reason, instead="key=")
     rows = exp.Subquery(this=written_out(text, catalog, dialect), alias=exp.TableAlias(this=exp.to_identifier(_ALIKE)))
-    select = exp.Select(expressions=[exp.Alias(this=_column(one), alias=_name(one.name)) for one in stored])
+    select = exp.Select(expressions=[aliased(_column(one), one.name) for one in stored])
     select.set("from_", exp.From(this=rows))
     number = exp.Window(
         this=exp.RowNumber(), partition_by=[_column(one) for one in stored], order=_order(stored, dialect)
     )
-    select.append("expressions", exp.Alias(this=number, alias=_name(f"{HIDDEN_KEY}1")))
+    select.append("expressions", aliased(number, f"{HIDDEN_KEY}1"))
     found = describe(render(select, dialect))
     counted = render(cut_like(text, select, dialect), dialect)
     return counted, lower_query(counted, catalog, dialect, moment), found, shown
@@ -60,8 +61,4 @@ def _order(stored: tuple[OutputColumn, ...], dialect: Dialect) -> exp.Order | No
 
 
 def _column(one: OutputColumn) -> exp.Column:
-    return exp.Column(this=_name(one.name), table=exp.to_identifier(_ALIKE, quoted=True))
-
-
-def _name(name: str) -> exp.Identifier:
-    return exp.to_identifier(name, quoted=True)
+    return column_at(_ALIKE, one.name)

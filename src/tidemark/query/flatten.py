@@ -38,7 +38,6 @@ from tidemark.query.seen import (
     VOID,
     WALK,
     Values,
-    bare,
     column_of,
     conditions,
     is_loose,
@@ -51,6 +50,7 @@ from tidemark.query.seen import (
     walk_to,
     walked,
 )
+from tidemark.query.trees import bare
 from tidemark.query.unique import is_nullable, is_nullable_output
 from tidemark.query.units import fixed, is_exact, is_uniform, keeps, reads_row
 from tidemark.query.walked import Walk, begins_and_goes_on, carried, walk_of
@@ -152,7 +152,7 @@ def _recursion(query: Recursion, focus: str) -> list[Flat]:
 
 
 def _is_nothing(value: Scalar | None) -> bool:
-    return value is not None and bool(bare(value.tree).meta.get(VOID))
+    return value is not None and bool(value.bare_tree.meta.get(VOID))
 
 
 def _walks_from(query: Recursion, flat: Flat, walk: Walk | None) -> Scalar | None:
@@ -222,7 +222,7 @@ def _from(block: Block, focus: str, wanted: frozenset[int] | None) -> list[_Join
 
 def _through_value(block: Block, part: _Joined, scalar: Scalar, focus: str) -> list[_Joined]:
     """The same with the scans of a subquery whose value a condition of WHERE demands, which the focus is not in."""
-    tree = bare(scalar.tree)
+    tree = scalar.bare_tree
     sides = (tree.this, tree.expression) if isinstance(tree, exp.EQ) else ()
     for side, other in (sides, sides[::-1]) if sides else ():
         text = render(bare(side), block.dialect)

@@ -18,7 +18,7 @@ from tidemark.model import Catalog
 from tidemark.query.functions import function_name, is_aggregate
 from tidemark.query.inline import fold
 from tidemark.query.parse import place_of, render
-from tidemark.query.trees import own_items
+from tidemark.query.trees import aliased, bare, own_items
 
 SETS_MAX = 32
 _Set = tuple[exp.Expression, ...]
@@ -90,12 +90,7 @@ def _inside(select: exp.Select, group: exp.Group, dialect: Dialect) -> exp.Selec
     on = distinct.args.get("on") if distinct is not None else None
     for node in (*select.expressions, *terms, *(select.args.get("windows") or ()), *([on] if on is not None else [])):
         lift(node)
-    inner = exp.Select(
-        expressions=[
-            exp.Alias(this=one, alias=exp.to_identifier(f"part_{n}", quoted=True))
-            for n, one in enumerate(columns.values())
-        ]
-    )
+    inner = exp.Select(expressions=[aliased(one, f"part_{n}") for n, one in enumerate(columns.values())])
     for name in ("from_", "joins", "where", "group", "having"):
         inner.set(name, select.args.get(name))
         select.set(name, None)
@@ -196,9 +191,8 @@ def _listed(item: exp.Expression) -> _Set:
 
 
 def _parts(item: exp.Expression) -> _Set:
-    while isinstance(item, exp.Paren):
-        item = item.this
-    return tuple(item.expressions) if isinstance(item, exp.Tuple) else (item,)
+    listed = bare(item)
+    return tuple(listed.expressions) if isinstance(listed, exp.Tuple) else (listed,)
 
 
 def _branch(select: exp.Select, own: Sequence[exp.Expression], listed: set[str], dialect: Dialect) -> exp.Select:

@@ -23,7 +23,7 @@ from tidemark.query.inline import unwrapped
 from tidemark.query.lower import lower_query, whole_call
 from tidemark.query.parse import render
 from tidemark.query.relation import Query
-from tidemark.query.trees import outputs_of, own_items, own_nodes
+from tidemark.query.trees import aliased, bare, column_at, outputs_of, own_items, own_nodes
 
 BRANCHES_MAX = 32
 _NO_VALUE = {
@@ -92,7 +92,7 @@ class _Telling:
         if distinct is not None and distinct.args.get("on") is not None:
             return [_Told(one) for one in distinct.args["on"].expressions]
         if group is not None:
-            return [_Told(_bare(one)) for one in group.expressions if not isinstance(_bare(one), exp.Literal)]
+            return [_Told(bare(one)) for one in group.expressions if not isinstance(bare(one), exp.Literal)]
         if any(is_aggregate(node) and not _is_windowed(node) for node in own_nodes(select)):
             return []
         return [told for item in own_items(select) for told in self._of_item(item)]
@@ -101,10 +101,12 @@ class _Telling:
         """The same of an item of FROM."""
         if isinstance(item, exp.Table) and isinstance(item.this, exp.Identifier):
             table = self._table(item)
-            return [_Told(_column(item.alias, one.name), one) for one in (_key_of(table) if table is not None else ())]
+            return [
+                _Told(column_at(item.alias, one.name), one) for one in (_key_of(table) if table is not None else ())
+            ]
         if isinstance(item, exp.Table):
-            return [_Told(_column(item.alias, name)) for name in self._number_of(item)]
-        return [_Told(_column(item.alias, name)) for name in self.of(item.this)]
+            return [_Told(column_at(item.alias, name)) for name in self._number_of(item)]
+        return [_Told(column_at(item.alias, name)) for name in self.of(item.this)]
 
     def _number_of(self, item: exp.Table) -> list[str]:
         """The column that tells the rows of one call apart; PostgreSQL numbers them where there is none."""
@@ -130,7 +132,7 @@ class _Telling:
         """The name of the column that is the term, put among those of the SELECT where it is none of them."""
         text, names = render(term, self.dialect), [name for name, _ in outputs_of(select)]
         for name, shown in outputs_of(select):
-            if name and names.count(name) == 1 and render(_bare(shown), self.dialect) == text:
+            if name and names.count(name) == 1 and render(bare(shown), self.dialect) == text:
                 return name
         return _append(select, term)
 
@@ -163,7 +165,7 @@ class _Telling:
         names = [name for name, _ in outputs_of(first)]
         text = render(term, self.dialect)
         for name, (_, shown) in zip(names, outputs_of(branch), strict=False):
-            if name and names.count(name) == 1 and render(_bare(shown), self.dialect) == text:
+            if name and names.count(name) == 1 and render(bare(shown), self.dialect) == text:
                 return name
         return ""
 
@@ -201,7 +203,7 @@ def _is_windowed(call: exp.Expression) -> bool:
 def _append(select: exp.Select, term: exp.Expression) -> str:
     taken = {name for name, _ in outputs_of(select)}
     name = next(one for number in range(1, len(taken) + 2) if (one := f"{HIDDEN_KEY}{number}") not in taken)
-    select.append("expressions", exp.Alias(this=term.copy(), alias=exp.to_identifier(name, quoted=True)))
+    select.append("expressions", aliased(term.copy(), name))
     return name
 
 
@@ -216,22 +218,12 @@ def _is_distinct(select: exp.Select) -> bool:
     return distinct is not None and distinct.args.get("on") is None
 
 
-def _column(alias: str, name: str) -> exp.Expression:
-    return exp.Column(this=exp.to_identifier(name, quoted=True), table=exp.to_identifier(alias, quoted=True))
-
-
 def _nothing(type_: str, dialect: Dialect) -> exp.Expression:
     """A value of that type, the same in every row; NULL where none is known, by which rows are found less well."""
     value = next((one for name, one in _NO_VALUE.items() if type_.startswith(name)), None)
     if not type_:
         return exp.Null()
     return exp.Var(this=f"CAST({'NULL' if value is None else value} AS {type_})")
-
-
-def _bare(term: exp.Expression) -> exp.Expression:
-    while isinstance(term, exp.Paren):
-        term = term.this
-    return term
 
 
 def _key_of(table: Table) -> Iterable[Column]:

@@ -14,7 +14,7 @@ from tidemark.dialect import Dialect
 from tidemark.model import Catalog
 from tidemark.query.called import gives_one_column
 from tidemark.query.functions import function_name, is_aggregate
-from tidemark.query.trees import own_nodes
+from tidemark.query.trees import aliased, own_nodes
 
 ROWS = "tidemark_rows"
 """The item of FROM that a function of the list becomes."""
@@ -45,7 +45,7 @@ def _move(select: exp.Select, catalog: Catalog, dialect: Dialect) -> None:
     for place, (node, name) in enumerate(found):
         column = exp.to_identifier(name if not place else f"{name}_{place + 1}", quoted=True)
         listed = exp.Column(this=column.copy(), table=rows.copy())
-        named = exp.Alias(this=listed, alias=exp.to_identifier(name, quoted=True))
+        named = aliased(listed, name)
         arguments += [one.copy() for one in _arguments(node)]
         columns.append(column)
         node.replace(named if node.parent is select else listed)

@@ -37,7 +37,7 @@ from tidemark.query.relation import (
     SetOperation,
 )
 from tidemark.query.resolve import Resolver
-from tidemark.query.trees import inner_queries, own_items, own_nodes
+from tidemark.query.trees import bare, inner_queries, own_items, own_nodes
 
 _CLAUSES = {
     "expressions",
@@ -226,11 +226,9 @@ class _Lowering:
         found: list[Scalar] = []
         while pending:
             node = pending.pop(0)
-            bare = node
-            while isinstance(bare, exp.Paren):
-                bare = bare.this
-            if isinstance(bare, exp.And):
-                pending = [bare.this, bare.expression, *pending]
+            conjunct = bare(node)
+            if isinstance(conjunct, exp.And):
+                pending = [conjunct.this, conjunct.expression, *pending]
             else:
                 found.append(self.scalar(node))
         return tuple(found)

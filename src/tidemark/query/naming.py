@@ -16,7 +16,7 @@ from tidemark.errors import Code, Refusal
 from tidemark.query.functions import function_name, is_aggregate
 from tidemark.query.inline import fold
 from tidemark.query.parse import place_of
-from tidemark.query.trees import outputs_of, own_nodes
+from tidemark.query.trees import bare, outputs_of, own_nodes
 
 
 def number_groups(select: exp.Select) -> None:
@@ -143,12 +143,10 @@ def is_of_triggers(alias: str, dialect: Dialect) -> bool:
 def _name(item: exp.Expression, dialect: Dialect) -> str:
     if isinstance(item, exp.Alias):
         return as_written(item.args["alias"], dialect)
-    bare = item
-    while isinstance(bare, exp.Paren):
-        bare = bare.this
-    if isinstance(bare, exp.Dot) and isinstance(bare.expression, exp.Identifier):
-        return as_written(bare.expression, dialect)
-    return as_written(bare.this, dialect) if isinstance(bare, exp.Column) else ""
+    named = bare(item)
+    if isinstance(named, exp.Dot) and isinstance(named.expression, exp.Identifier):
+        return as_written(named.expression, dialect)
+    return as_written(named.this, dialect) if isinstance(named, exp.Column) else ""
 
 
 def _implicit(item: exp.Expression, dialect: Dialect) -> str:

@@ -24,7 +24,7 @@ from tidemark.query.inline import fold, unwrapped
 from tidemark.query.lower import lower_query
 from tidemark.query.parse import render
 from tidemark.query.relation import Query
-from tidemark.query.trees import own_items, own_nodes
+from tidemark.query.trees import aliased, own_items, own_nodes
 
 TERMS_MAX = 2
 _OF_COLUMNS = (Code.KEY_MISSING, Code.PARSE, Code.UNKNOWN_COLUMN, Code.UNKNOWN_TABLE)
@@ -116,7 +116,7 @@ def _expose(select: exp.Select, dialect: Dialect, numbers: count[int]) -> list[s
     names = []
     for term in terms[:TERMS_MAX]:
         name = f"{HIDDEN_UNIT}{next(numbers)}"
-        select.append("expressions", exp.Alias(this=term.copy(), alias=exp.to_identifier(name, quoted=True)))
+        select.append("expressions", aliased(term.copy(), name))
         names.append(name)
     return names
 

@@ -32,10 +32,10 @@ from tidemark.query.parse import place_of
 from tidemark.query.scopes import AT_TABLES, PLAIN, ROWIDS, Entry, Scope, Scopes
 from tidemark.query.trees import (
     WHOLE,
+    aliased,
     inner_queries,
     is_renamed,
     named_again,
-    named_column,
     outputs_of,
     own_items,
     own_nodes,
@@ -136,7 +136,7 @@ class Resolver:
         select.set("from_", exp.From(this=exp.Table(this=named.copy())))
         # No alias before them: what is outside cannot say them, and takes none for one of its own.
         found = [exp.Column(this=exp.to_identifier(name, quoted=True)) for name in names]
-        select.set("expressions", [named_column(column, name) for column, name in zip(found, names, strict=True)])
+        select.set("expressions", [aliased(column, name) for column, name in zip(found, names, strict=True)])
 
     def _found_names(self, cte: exp.CTE) -> list[str]:
         """The names of a recursion's columns, as far as its first branch was resolved."""

@@ -16,6 +16,7 @@ from tidemark.dialect import Dialect
 from tidemark.query.functions import is_aggregate
 from tidemark.query.parse import render
 from tidemark.query.template import Pieces, pieces
+from tidemark.query.trees import bare, column_at
 
 MOMENT = "moment"
 """On a node: it stands for the clock."""
@@ -57,12 +58,15 @@ class Scalar:
         """The occurrences in the expression's subqueries, whether a column of theirs is read or not."""
         return frozenset(node.alias_or_name for node in self.tree.find_all(exp.Table))
 
+    @property
+    def bare_tree(self) -> exp.Expression:
+        """The expression without parentheses around it."""
+        return bare(self.tree)
+
     @cached_property
     def column(self) -> tuple[str, str] | None:
         """(alias, column) when the expression is a bare column, else None."""
-        tree = self.tree
-        while isinstance(tree, exp.Paren):
-            tree = tree.this
+        tree = self.bare_tree
         return (tree.table, tree.name) if isinstance(tree, exp.Column) else None
 
     @cached_property
@@ -133,7 +137,7 @@ class Scalar:
 
     def column_of(self, alias: str, name: str) -> Scalar:
         """The bare column as a scalar of its own."""
-        tree = exp.Column(this=exp.to_identifier(name, quoted=True), table=exp.to_identifier(alias, quoted=True))
+        tree = column_at(alias, name)
         return Scalar(tree, self.dialect)
 
     def replaced(self, place: Callable[[exp.Column], exp.Expression]) -> Scalar:

@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from tidemark.model import Column
 from tidemark.query.relation import Occurrence, Scalar
+from tidemark.query.trees import bare
 from tidemark.query.walked import WALKED, Walk
 
 Values = Mapping[str, Scalar | None]
@@ -39,13 +40,13 @@ def passed(scalar: Scalar, seen: Mapping[str, Values]) -> Scalar | None:
 
 def walk_to(value: Scalar) -> Walk | None:
     """The walk that leads back to a column with which a recursion begins, where it stands for other rows."""
-    walk = bare(value.tree).meta.get(WALK)
+    walk = value.bare_tree.meta.get(WALK)
     return walk if isinstance(walk, Walk) else None
 
 
 def walked(scalar: Scalar, seen: Mapping[str, Values], scans: Scans) -> Scalar | None:
     """What an equality with a column that a walk leads back from says of where the recursion begins."""
-    tree = bare(scalar.tree)
+    tree = scalar.bare_tree
     sides = (
         (Scalar(tree.this, scalar.dialect), Scalar(tree.expression, scalar.dialect)) if isinstance(tree, exp.EQ) else ()
     )
@@ -100,7 +101,7 @@ def _is_sure(edge: Scalar) -> bool:
     """False for a condition that may tell values apart which a grouping took for one."""
     if not is_loose(edge):
         return True
-    tree = bare(edge.tree)
+    tree = edge.bare_tree
     sides = (bare(tree.this), bare(tree.expression)) if isinstance(tree, exp.EQ) else ()
     return edge.dialect.types_are_fixed and bool(sides) and all(isinstance(side, exp.Column) for side in sides)
 
@@ -141,18 +142,11 @@ def _typed_null(value: Scalar, scans: Scans) -> Scalar | None:
 
 def is_void(scalar: Scalar) -> bool:
     """True for a comparison that a NULL makes unknown in every row."""
-    tree = bare(scalar.tree)
+    tree = scalar.bare_tree
     sides = (tree.this, tree.expression) if isinstance(tree, _STRICT) else ()
     # ALL over no rows is true of NULL too.
     quantified = any(isinstance(side, exp.Any | exp.All) for side in sides)
     return not quantified and any(bare(side).meta.get(VOID) for side in sides)
-
-
-def bare(tree: exp.Expression) -> exp.Expression:
-    """The tree without parentheses around it."""
-    while isinstance(tree, exp.Paren):
-        tree = tree.this
-    return tree
 
 
 def marked(value: Scalar | None, mark: str, meaning: object) -> Scalar | None:

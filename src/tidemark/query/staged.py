@@ -25,7 +25,7 @@ from tidemark.query.moment import reads_moment
 from tidemark.query.parse import render
 from tidemark.query.relation import Block, Derived, Item, Query, SetOperation
 from tidemark.query.subtypes import passes_json
-from tidemark.query.trees import outputs_of, own_items, own_nodes, rename_outputs, whole_items
+from tidemark.query.trees import aliased, column_at, outputs_of, own_items, own_nodes, rename_outputs, whole_items
 from tidemark.query.units import is_uniform
 
 ROW = "x"
@@ -175,7 +175,7 @@ def _figures(block: Block, *, every: bool) -> Staged | None:
             return None
         if inner.is_flat and len(inner.items) == 1 and not (inner.nested or inner.windows or inner.limited):
             if every:
-                rows, value = inner.tree.copy(), _column(ROW, "figure")
+                rows, value = inner.tree.copy(), column_at(ROW, "figure")
                 rename_outputs(rows, [value.name])
                 stages.append(Stage(render(rows, block.dialect)))
                 over = exp.Select(expressions=[exp.Max(this=value)])
@@ -201,12 +201,12 @@ def _over_rows(block: Block) -> Staged | None:
     names = _named(list(dict.fromkeys((node.table, node.name) for node in together)))
     for name in (*_TOGETHER, "order"):
         rows.set(name, None)
-    shown = [_aliased(_column(*at), name) for at, name in names.items()]
+    shown = [aliased(column_at(*at), name) for at, name in names.items()]
     # Of rows of which no column is asked for there must be one to ask for.
-    rows.set("expressions", shown or [_aliased(exp.Literal.number(1), "present")])
+    rows.set("expressions", shown or [aliased(exp.Literal.number(1), "present")])
     _name_outputs(over)
     for node in together:
-        node.replace(_column(ROW, names[node.table, node.name]))
+        node.replace(column_at(ROW, names[node.table, node.name]))
     for name in ("joins", "laterals", "where"):
         over.set(name, None)
     over.set("from_", exp.From(this=_nameless(ROW)))
@@ -219,7 +219,7 @@ def _distinct(block: Block) -> Staged:
     _name_outputs(groups)
     groups.set("distinct", None)
     names = [name for name, _ in outputs_of(groups)]
-    over = exp.Select(expressions=[_aliased(_column(ROW, name), name) for name in names], distinct=exp.Distinct())
+    over = exp.Select(expressions=[aliased(column_at(ROW, name), name) for name in names], distinct=exp.Distinct())
     over.set("from_", exp.From(this=_nameless(ROW)))
     return Staged((Stage(render(groups, block.dialect)),), render(over, block.dialect))
 
@@ -277,7 +277,7 @@ def _name_outputs(select: exp.Select) -> None:
     """Give each column the name that it has as it is, whatever takes its place."""
     for one in list(select.expressions):
         if isinstance(one, exp.Column):
-            one.replace(_aliased(one.copy(), one.name))
+            one.replace(aliased(one.copy(), one.name))
 
 
 def _nameless(alias: str) -> exp.Table:
@@ -296,11 +296,3 @@ def _numbered(over: str, number: int, dialect: Dialect) -> str:
 def _mark(number: int, dialect: Dialect) -> str:
     """What stands in FROM for the stage of that number."""
     return dialect.quote(f"tidemark stage {number}")
-
-
-def _column(alias: str, name: str) -> exp.Column:
-    return exp.Column(this=exp.to_identifier(name, quoted=True), table=exp.to_identifier(alias, quoted=True))
-
-
-def _aliased(node: exp.Expression, name: str) -> exp.Alias:
-    return exp.Alias(this=node, alias=exp.to_identifier(name, quoted=True))

@@ -17,6 +17,7 @@ from tidemark.model import Table, Unique
 from tidemark.query.inline import fold
 from tidemark.query.parse import parse_query
 from tidemark.query.relation import Scalar
+from tidemark.query.trees import column_at
 
 ROW = "row"
 
@@ -75,7 +76,7 @@ def _read(text: str, table: Table, dialect: Dialect, *, coming: bool) -> Scalar:
             return node
         if coming and column.generated is not None:
             return exp.Paren(this=_read(column.generated, table, dialect, coming=True).tree)
-        bare = exp.Column(this=exp.to_identifier(column.name, quoted=True), table=exp.to_identifier(ROW, quoted=True))
+        bare = column_at(ROW, column.name)
         if coming and column.not_null and column.default is not None and not column.rowid_alias:
             return exp.Anonymous(
                 this="COALESCE", expressions=[bare, _constant(column.default, table, column.name, dialect)]

@@ -1,6 +1,6 @@
 """The shape of parsed queries: which nodes are a SELECT's own, and which queries stand in it.
 
-Owns: the walks over trees that stop at queries inside, and the making of resolved columns.
+Owns: the walks over trees that stop at queries inside, `bare`, and the making of columns and names.
 Promises: FROM subqueries and subqueries in scalars are told apart.
 """
 
@@ -43,7 +43,7 @@ def rename_outputs(query: exp.Expression, names: list[str]) -> None:
         query = unwrapped(query.this)
     items = list(query.expressions)
     for position, name in enumerate(names[: len(items)]):
-        items[position] = exp.Alias(this=items[position].unalias(), alias=exp.to_identifier(name, quoted=True))
+        items[position] = aliased(items[position].unalias(), name)
     query.set("expressions", items)
 
 
@@ -81,6 +81,13 @@ def _down_to_queries(select: exp.Expression) -> Iterator[exp.Expression]:
     return (node for node in nodes if isinstance(node, exp.Expression))
 
 
+def bare(tree: exp.Expression) -> exp.Expression:
+    """The tree without parentheses around it."""
+    while isinstance(tree, exp.Paren):
+        tree = tree.this
+    return tree
+
+
 def named_again(written: exp.Expression, name: str) -> exp.Identifier:
     """The catalog's spelling at the place where the user wrote the name."""
     identifier = exp.Identifier(this=name, quoted=True)
@@ -88,14 +95,19 @@ def named_again(written: exp.Expression, name: str) -> exp.Identifier:
     return identifier
 
 
-def named_column(column: exp.Column, name: str) -> exp.Alias:
-    """A column under a name."""
-    return exp.Alias(this=column, alias=exp.to_identifier(name, quoted=True))
+def aliased(node: exp.Expression, name: str) -> exp.Alias:
+    """A column of a query under a name."""
+    return exp.Alias(this=node, alias=exp.to_identifier(name, quoted=True))
+
+
+def column_at(alias: str, name: str) -> exp.Column:
+    """A column of an item, which is yet to be looked up."""
+    return exp.Column(this=exp.to_identifier(name, quoted=True), table=exp.to_identifier(alias, quoted=True))
 
 
 def resolved_column(alias: str, column: str, **marks: bool) -> exp.Column:
     """A column of an item, of which nothing is to be looked up any more."""
-    node = exp.Column(this=exp.to_identifier(column, quoted=True), table=exp.to_identifier(alias, quoted=True))
+    node = column_at(alias, column)
     node.meta.update(resolved=True, **marks)
     return node
 

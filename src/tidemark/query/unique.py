@@ -28,6 +28,7 @@ from tidemark.query.relation import (
     Scalar,
     SetOperation,
 )
+from tidemark.query.trees import bare
 from tidemark.query.units import (
     bare_text,
     branches_of,
@@ -81,7 +82,7 @@ def identifies(query: Query, key: frozenset[int], around: Query | None = None) -
 
 def _numbers_rows(scalar: Scalar, shapes: set[str]) -> bool:
     """True for the number of a row among those that have the same values of other columns of the key."""
-    tree = _bare(scalar.tree)
+    tree = scalar.bare_tree
     if not isinstance(tree, exp.Window) or function_name(tree.this) != "row_number" or tree.args.get("alias"):
         return False
     partition = tree.args.get("partition_by") or []
@@ -142,15 +143,9 @@ def _is_unmatched(item: Item, block: Block) -> bool:
         return False
     wanted = {(item.alias, column.name) for column in item.table.columns if column.not_null}
     wanted |= {side.column for scalar in item.on for side in (equality(scalar) or ()) if side.column is not None}
-    tests = [tree for tree in (_bare(scalar.tree) for scalar in block.where) if isinstance(tree, exp.Is)]
+    tests = [tree for tree in (scalar.bare_tree for scalar in block.where) if isinstance(tree, exp.Is)]
     nulls = {Scalar(one.this, block.dialect).column for one in tests if isinstance(one.expression, exp.Null)}
     return any(column in wanted and column[0] == item.alias for column in nulls if column is not None)
-
-
-def _bare(tree: exp.Expression) -> exp.Expression:
-    while isinstance(tree, exp.Paren):
-        tree = tree.this
-    return tree
 
 
 def _equalities_for(block: Block, place: int) -> list[tuple[Scalar, Scalar]]:
@@ -301,9 +296,7 @@ def predicate_shapes(text: str, occurrence: Occurrence, dialect: Dialect) -> fro
         node.set("table", exp.to_identifier(occurrence.alias, quoted=True))
     pending, found = [tree], set()
     while pending:
-        node = pending.pop()
-        while isinstance(node, exp.Paren):
-            node = node.this
+        node = bare(pending.pop())
         if isinstance(node, exp.And):
             pending += [node.this, node.expression]
         else:
@@ -313,17 +306,13 @@ def predicate_shapes(text: str, occurrence: Occurrence, dialect: Dialect) -> fro
 
 def _shape(tree: exp.Expression) -> str:
     """A text that is equal for expressions that differ in parentheses only."""
-    bare = tree.transform(lambda node: node.this if isinstance(node, exp.Paren) else node)
-    while isinstance(bare, exp.Paren):
-        bare = bare.this
-    return str(bare.sql(comments=False))
+    without = tree.transform(lambda node: node.this if isinstance(node, exp.Paren) else node)
+    return str(bare(without).sql(comments=False))
 
 
 def equality(scalar: Scalar) -> tuple[Scalar, Scalar] | None:
     """The two sides when the conjunct is ``a = b``."""
-    tree = scalar.tree
-    while isinstance(tree, exp.Paren):
-        tree = tree.this
+    tree = scalar.bare_tree
     if not isinstance(tree, exp.EQ) or _is_quantified(tree):
         return None
     return Scalar(tree.this, scalar.dialect), Scalar(tree.expression, scalar.dialect)
@@ -341,9 +330,7 @@ def required_columns(block: Block) -> set[tuple[str, str]]:
     if not any(item.kind in ("right", "full") for item in block.items):
         conditions += [scalar for item in block.items if item.kind == "inner" for scalar in item.on]
     for scalar in conditions:
-        tree = scalar.tree
-        while isinstance(tree, exp.Paren):
-            tree = tree.this
+        tree = scalar.bare_tree
         # One grammar reads IS NOT NULL as the negation of IS NULL, the other as a form of its own.
         test = tree.this if isinstance(tree, exp.Not) else tree
         negated = isinstance(tree, exp.Not) != bool(tree.args.get("negate"))

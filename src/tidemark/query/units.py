@@ -31,6 +31,7 @@ from tidemark.query.relation import (
     SetOperation,
     is_given,
 )
+from tidemark.query.trees import bare
 from tidemark.query.walked import begins_and_goes_on, carried
 
 _EXACT_TYPES = (
@@ -195,9 +196,7 @@ def _with_equal(block: Block, columns: set[tuple[str, str]]) -> set[tuple[str, s
         conditions += [scalar for item in block.items if item.kind == "inner" for scalar in item.on]
     pairs = []
     for scalar in conditions:
-        tree = scalar.tree
-        while isinstance(tree, exp.Paren):
-            tree = tree.this
+        tree = scalar.bare_tree
         if isinstance(tree, exp.EQ):
             one, other = (Scalar(side, scalar.dialect).column for side in (tree.this, tree.expression))
             if one is not None and other is not None and same_comparison(block, one, other):
@@ -212,10 +211,7 @@ def _with_equal(block: Block, columns: set[tuple[str, str]]) -> set[tuple[str, s
 
 def bare_text(scalar: Scalar) -> str:
     """The text without the parentheses around it."""
-    tree = scalar.tree
-    while isinstance(tree, exp.Paren):
-        tree = tree.this
-    return Scalar(tree, scalar.dialect).text
+    return Scalar(scalar.bare_tree, scalar.dialect).text
 
 
 def merges(query: Query, position: int) -> bool:
@@ -284,21 +280,15 @@ def origins_of(block: Block, column: tuple[str, str]) -> list[Column] | None:
 def narrowed(block: Block, scalar: Scalar) -> Scalar:
     """The column of which the scalar is only a wider integer: it equals the same values, and an index knows it. Else the scalar
     itself. On SQLite a cast may change what is stored."""
-    tree = _bare(scalar.tree)
+    tree = scalar.bare_tree
     if not block.dialect.types_are_fixed or not isinstance(tree, exp.Cast):
         return scalar
     narrower = {exp.DataType.Type.BIGINT: ("smallint", "integer"), exp.DataType.Type.INT: ("smallint",)}.get(
         tree.to.this
     )
-    inner = Scalar(_bare(tree.this), scalar.dialect)
+    inner = Scalar(bare(tree.this), scalar.dialect)
     origins = origins_of(block, inner.column) if narrower and inner.column is not None else None
     return inner if narrower and origins and all(one.type in narrower for one in origins) else scalar
-
-
-def _bare(tree: exp.Expression) -> exp.Expression:
-    while isinstance(tree, exp.Paren):
-        tree = tree.this
-    return tree
 
 
 def is_uniform(query: SetOperation, position: int) -> bool:
@@ -311,7 +301,7 @@ def is_uniform(query: SetOperation, position: int) -> bool:
 
 def _comparison(block: Block, scalar: Scalar) -> tuple[str, str]:
     """(affinity, collation) with which SQLite compares the scalar."""
-    tree = _bare(scalar.tree)
+    tree = scalar.bare_tree
     if isinstance(tree, exp.Cast):
         return affinity(tree.to.sql(dialect="sqlite")), "BINARY"
     origins = origins_of(block, scalar.column) if scalar.column is not None else None

@@ -141,9 +141,7 @@ def _back(step: Block, found: Scalar, column: Column, handed: Scalar, conditions
 
 def _met(scalar: Scalar, column: tuple[str, str]) -> Scalar | None:
     """What a condition says a column is equal to."""
-    tree = scalar.tree
-    while isinstance(tree, exp.Paren):
-        tree = tree.this
+    tree = scalar.bare_tree
     if not isinstance(tree, exp.EQ):
         return None
     sides = (Scalar(tree.this, scalar.dialect), Scalar(tree.expression, scalar.dialect))
