@@ -6,7 +6,6 @@ database is opened; what is accepted is kept as a frozen `Declaration`. Reads no
 
 from __future__ import annotations
 
-import hashlib
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +33,7 @@ from tidemark.options import (
     read_time,
     refuse,
 )
+from tidemark.plain import fingerprint
 from tidemark.processors import Function, Functions
 from tidemark.streams import Stream, check_stream, name_streams
 
@@ -214,7 +214,7 @@ class Project:
                 place=place,
             )
             parts = (table, backfill.key, backfill.columns, sorted(texts.items()), sorted(backfill.where.items()), body)
-            done = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+            done = fingerprint(repr(parts))
             self._backfills[name] = replace(backfill, fingerprint=done)
 
         def decorate(function: Migrate) -> Migrate:

@@ -5,7 +5,6 @@ Owns: the functions that read one option each. Promises: a value that cannot mea
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from types import CodeType, MappingProxyType
@@ -14,6 +13,7 @@ from typing import Any
 from tidemark.errors import Code, Refusal
 from tidemark.memory import First, Memory, Ratchet
 from tidemark.model import Marks
+from tidemark.plain import fingerprint
 from tidemark.processors import Processor, is_select, names_of
 
 ENGINES = ("sqlite", "postgresql", "postgres")
@@ -159,7 +159,7 @@ def read_processor(declared: Mapping[str, Any], function: object, name: str, pla
         ignored=names_of(declared["ignored"]),
         batch=_read_count(declared["batch"], name, place),
         slow_ms=read_time(declared["slow"], "slow", "1s", name, place) * 1000,
-        version=declared["version"] or hashlib.sha256(read_code(function).encode()).hexdigest()[:16],
+        version=declared["version"] or fingerprint(read_code(function)),
         function=function,
         changes=declared["changes"],
     )

@@ -11,8 +11,9 @@ from types import SimpleNamespace
 from typing import Any, get_args, get_type_hints
 
 from tests.unit.query.catalogs import BOTH
-from tidemark.contract.script import Capture, Script, fingerprint
+from tidemark.contract.script import Capture, Script
 from tidemark.dialect import Dialect
+from tidemark.plain import fingerprint
 from tidemark.runtime.ledger import CONVERSIONS, SHAPE, Ledger
 from tidemark.runtime.statements import load_statements
 

@@ -7,8 +7,6 @@ touch; the only parameters are those that a docstring here lists, written ``:nam
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,15 +18,10 @@ from tidemark.contract.walk import Pages
 from tidemark.contract.ways import Full, Newcomers, Products, Reach, Whole
 from tidemark.contract.widening import NOT_WIDENED, Wide
 from tidemark.model import Kept, Table
-from tidemark.plain import as_data
+from tidemark.plain import as_data, fingerprint, fingerprint_of
 from tidemark.processors import Compute
 
 _MARK = re.compile(r"/\* tidemark:[0-9a-f]* \*/ ?")
-
-
-def fingerprint(text: str) -> str:
-    """Sixteen hexadecimal digits that identify a text."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def mark(before: str, after: str) -> str:
@@ -79,7 +72,7 @@ class Piece:
     @cached_property
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits that identify the text of the object."""
-        return hashlib.sha256(canonical_create(self.create).encode()).hexdigest()[:16]
+        return fingerprint(canonical_create(self.create))
 
 
 @dataclass(frozen=True)
@@ -220,7 +213,7 @@ class Capture:
     @cached_property
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits over every text."""
-        return hashlib.sha256(json.dumps(as_data(self), sort_keys=True).encode()).hexdigest()[:16]
+        return fingerprint_of(self)
 
 
 @dataclass(frozen=True)
@@ -409,7 +402,7 @@ class Script:
     @cached_property
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits over every text except the generation's number."""
-        return hashlib.sha256(json.dumps(as_data(self), sort_keys=True, default=str).encode()).hexdigest()[:16]
+        return fingerprint_of(self)
 
     def as_json(self) -> dict[str, Any]:
         """The script as plain data, for the ledger and for ``--json``."""

@@ -7,13 +7,11 @@ what was done before. Parameters are those that are listed.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tidemark.plain import as_data
+from tidemark.plain import fingerprint_of
 
 BATCH = "tidemark_batch"
 """The temporary table with the keys of the chunk at hand; its columns have the names of the key's columns."""
@@ -54,7 +52,7 @@ class Walk:
     @property
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits over every text."""
-        return hashlib.sha256(json.dumps(as_data(self), sort_keys=True).encode()).hexdigest()[:16]
+        return fingerprint_of(self)
 
 
 @dataclass(frozen=True)

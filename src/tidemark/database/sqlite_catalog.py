@@ -6,7 +6,6 @@ module is not loaded or a view that is broken is shown without columns and stops
 
 from __future__ import annotations
 
-import hashlib
 import re
 import sqlite3
 from collections import defaultdict
@@ -19,6 +18,7 @@ from tidemark.database.sqlite_reach import KEYS, REFERENCES, come_first, read_tr
 from tidemark.database.sqlite_text import default_expression, known_collation, read_columns, read_index, read_view
 from tidemark.dialect import SQLITE
 from tidemark.model import EXPRESSION, Catalog, Column, Index, Table, Unique
+from tidemark.plain import fingerprint
 
 # So many names are looked for by name; where there are more, everything is read.
 NAMES_MAX = 200
@@ -87,11 +87,7 @@ def read_installed(reader: Reader, names: Collection[str] | None) -> dict[str, s
         ways = read_ways(reader.all(REFERENCES), bodies)
         late = come_first(ways, _read_keys(reader, ways.rewritten()), standing)
     return {
-        name: "outdated"
-        if name in late
-        else hashlib.sha256(canonical_create(sql).encode()).hexdigest()[:16]
-        if sql
-        else "?"
+        name: "outdated" if name in late else fingerprint(canonical_create(sql)) if sql else "?"
         for kind, name, sql, _ in rows
         if (names is None or name in names) and is_ours(kind, name, sql)
     }

@@ -14,7 +14,7 @@ from dataclasses import replace
 from tidemark.maintenance.aggregates import visible_aggregate
 from tidemark.maintenance.child import Child
 from tidemark.maintenance.key_types import collated, common_type, spelling_of_key
-from tidemark.maintenance.parts import Parts
+from tidemark.maintenance.parts import Parts, claim_name
 from tidemark.maintenance.program import Feed, KeyPart, LinearProgram, RowText, Visible, text
 from tidemark.maintenance.result import Result
 from tidemark.maintenance.shapes import (
@@ -192,13 +192,6 @@ class Builder:
                 return output.name
         return call.function
 
-    def _free(self, wanted: str) -> str:
-        name, number = f"_{wanted}", 2
-        while name.lower() in self.taken:
-            name, number = f"_{wanted}_{number}", number + 1
-        self.taken.add(name.lower())
-        return name
-
     def visible(self, swaps: dict[str, str]) -> tuple[Visible, ...]:
         found = []
         for output in (one for one in self.block.outputs if not is_hidden(one.name)):
@@ -211,7 +204,7 @@ class Builder:
 
     def _only(self) -> KeyPart:
         """The key of a result of one row."""
-        return KeyPart(self._free("only"), "integer", None, False, hidden=True)
+        return KeyPart(claim_name("only", self.taken), "integer", None, False, hidden=True)
 
     def figures(self) -> LinearProgram:
         """SELECT (SELECT aggregates FROM one source), …: one row, whatever there is."""

@@ -1,6 +1,7 @@
 """The parts of a feed: which stored columns its aggregates and copies ask for.
 
-Owns: `Parts` and `summed`. Promises: who asks twice for the same part gets the same column, under a name that nothing else has.
+Owns: `Parts`, `claim_name` and `summed`. Promises: who asks twice for the same part gets the same column, under a name that
+nothing else has.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Parts:
         needed = part.needed.at("s") if part.needed else ""
         signature = (part.kind, self.spell(part.value), self.spell(part.aggregate), needed)
         if signature not in self.made:
-            self.made[signature] = replace(part, name=self._free(part.name))
+            self.made[signature] = replace(part, name=claim_name(part.name, self.taken))
         return Stored(self.dialect.quote(self.made[signature].name))
 
     def copy(self, hint: str, described: OutputColumn, value: RowText) -> Stored:
@@ -49,12 +50,14 @@ class Parts:
         type_ = self.dialect.big_integer
         return self.add(Part(hint, "additive", type_, value, summed(value, type_, self.dialect), unit=True))
 
-    def _free(self, hint: str) -> str:
-        name, number = f"_{hint}", 2
-        while name.lower() in self.taken:
-            name, number = f"_{hint}_{number}", number + 1
-        self.taken.add(name.lower())
-        return name
+
+def claim_name(hint: str, taken: set[str]) -> str:
+    """A name of a hidden column like the hint, one that is not among those `taken` (lower case), and is from now on."""
+    name, number = f"_{hint}", 2
+    while name.lower() in taken:
+        name, number = f"_{hint}_{number}", number + 1
+    taken.add(name.lower())
+    return name
 
 
 def summed(value: RowText, type_: str, dialect: Dialect) -> RowText:

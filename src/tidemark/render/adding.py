@@ -11,7 +11,7 @@ from __future__ import annotations
 from tidemark.contract.ways import Adding
 from tidemark.maintenance.program import KeyPart, LinearProgram, Part
 from tidemark.render.linear_ticks import merged, respell
-from tidemark.render.numbered import RANGE, remove, row_of
+from tidemark.render.numbered import RANGE, remove
 from tidemark.render.spelling import is_looked_up
 from tidemark.render.statements import ORDINAL, Store, qualified
 from tidemark.render.whole import SIDE, can_group, cast
@@ -30,7 +30,7 @@ def of_linear(store: Store, program: LinearProgram, rows: str) -> Adding | None:
     fresh, name, columns = store.names.temporary("fresh"), store.names.store, ", ".join(store.columns)
     every: tuple[KeyPart | Part, ...] = (*store.key, *store.parts)
     values = ", ".join(store.dialect.typed(f"d.{store.column(part)}", part.type) for part in every)
-    numbered = f"row_number() OVER (ORDER BY {row_of(store, 'd')})"
+    numbered = f"row_number() OVER (ORDER BY {store.key_of('d')})"
     shown = ", ".join(f"b.{column}" for column in store.columns)
     sets = ", ".join(f"{store.column(part)} = {_together(store, part)}" for part in store.parts)
     tables = tuple(sorted({qualified(table, store.dialect) for table in program.tables}))

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from tidemark.contract.script import MissingIndex, fingerprint
+from tidemark.contract.script import MissingIndex
 from tidemark.dialect import Dialect
 from tidemark.maintenance.bilinear import BilinearProgram
 from tidemark.maintenance.program import Feed, KeyedProgram, LinearProgram
 from tidemark.maintenance.restrict import expressions_of, is_looked_up
 from tidemark.model import Table
 from tidemark.names import shorten
+from tidemark.plain import fingerprint
 from tidemark.query.reached import index_term, is_led
 from tidemark.query.relation import Called, Occurrence, Scalar
 from tidemark.query.unique import equality, has_index

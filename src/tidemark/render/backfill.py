@@ -12,6 +12,7 @@ from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Backfill, Catalog, Column, Table, Unique
 from tidemark.render.listed import listed, rowid_place
+from tidemark.render.pages import compared
 from tidemark.render.phrases import phrases_of
 from tidemark.render.statements import qualified
 
@@ -24,15 +25,10 @@ def write_walk(dialect: Dialect, catalog: Catalog, backfill: Backfill) -> Walk:
     if absent:
         raise _refuse(Code.UNKNOWN_COLUMN, f"{table.label} has no column {absent[0]}", "name its columns", backfill)
     quoted = [dialect.quote(column.name) for column in key]
-    names, one = ", ".join(quoted), len(quoted) == 1
-    left = quoted[0] if one else f"({names})"
-
-    def compared(sign: str, letter: str) -> str:
-        values = ", ".join(f":tidemark_{letter}{place}" for place in range(len(quoted)))
-        return f"{left} {sign} {values if one else f'({values})'}"
-
+    names = ", ".join(quoted)
+    upto = compared(quoted, "<=", "tidemark_z")
     source = qualified(table, dialect)
-    within = f"{compared('<=', 'z')}{{after}}"
+    within = f"{upto}{{after}}"
     # The end of the range comes last: a planner that knows nothing of the table yet takes what two bounds leave for so little
     # that it reads and sorts the whole rest for each step.
     onward = f"SELECT {names} FROM {source} WHERE true{{after}} ORDER BY {names} LIMIT 1 OFFSET :tidemark_skip"
@@ -54,7 +50,7 @@ def write_walk(dialect: Dialect, catalog: Catalog, backfill: Backfill) -> Walk:
         drop_batch=f"DROP TABLE IF EXISTS {batch}",
         create_batch=f"CREATE TEMPORARY TABLE {dialect.quote(BATCH)} ({definition}, PRIMARY KEY ({names})){once}",
         last=f"SELECT {names} FROM {source} ORDER BY {', '.join(f'{name} DESC' for name in quoted)} LIMIT 1",
-        step=f"SELECT {names} FROM ({onward}) AS k WHERE {compared('<=', 'z')}",
+        step=f"SELECT {names} FROM ({onward}) AS k WHERE {upto}",
         count=f"SELECT count(*) FROM {source} WHERE {within}",
         clear_batch=phrases_of(dialect).clear_chunk(batch),
         fill_batch=f"INSERT INTO {batch} ({names}) {locked}",
@@ -63,8 +59,8 @@ def write_walk(dialect: Dialect, catalog: Catalog, backfill: Backfill) -> Walk:
         fill_locked=f"INSERT INTO {batch} ({names}) {keys}",
         rows=f"SELECT {every} FROM {source} WHERE {here} ORDER BY {names}",
         statement=backfill.text_for(backfill.sql, dialect.name) or "",
-        after=f" AND {compared('>', 'a')}",
-        only=f" AND {compared('>=', 'z')}",
+        after=f" AND {compared(quoted, '>', 'tidemark_a')}",
+        only=f" AND {compared(quoted, '>=', 'tidemark_z')}",
     )
 
 

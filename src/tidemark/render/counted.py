@@ -40,7 +40,7 @@ def _may_be(store: Store, one: Counted, nulls: frozenset[str]) -> bool:
 
 def _moves(store: Store, program: BilinearProgram, one: Counted, fields: Sequence[str], join: int) -> str:
     delta, presence = store.names.temporary("delta"), program.presence
-    keys = ", ".join(f"d.{store.column(part)}" for part in store.key)
+    keys = store.key_of("d")
     rows = f"SELECT {keys}, sum(d.{presence}) AS {_BY} FROM {delta} AS d WHERE d.{_of(store)} = {one.of}"
     sums = f"{rows} GROUP BY {keys} HAVING sum(d.{presence}) <> 0"
     before = f"coalesce(s.{presence}, 0)"

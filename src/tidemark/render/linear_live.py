@@ -41,7 +41,7 @@ def live_query(store: Store, program: LinearProgram) -> str:
         value = f"s.{store.column(part)}"
         value = f"CASE WHEN {part.needed.at('s')} THEN {value} END" if part.needed is not None else value
         values.append(store.dialect.typed(value, part.type))
-    keys = ", ".join(f"b.{store.column(part)}" for part in store.key)
+    keys = store.key_of("b")
     anew = ", ".join([*(f"s.{store.column(part)}" for part in store.key), *values])
     states = f"SELECT {keys}, {states_of(store, program, PENDING)}"
     shown = ", ".join(f"({one.sql}){store.dialect.cast(one.type)} AS {quote(one.name)}" for one in program.visible)

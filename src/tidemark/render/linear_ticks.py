@@ -18,7 +18,7 @@ from tidemark.render.deltas import came, needs_touch, touched, went
 from tidemark.render.images import image, log_name, log_of
 from tidemark.render.linear import feed_key
 from tidemark.render.newest import last_ticked
-from tidemark.render.numbered import RANGE, joins_of, remove, row_of, stored_rows, which_join
+from tidemark.render.numbered import RANGE, joins_of, remove, stored_rows, which_join
 from tidemark.render.slices import slices_of
 from tidemark.render.statements import ORDINAL, Store
 from tidemark.render.steering import weigh_batch
@@ -269,7 +269,7 @@ def _deltas(store: Store, program: LinearProgram) -> Deltas:
         sums.append(f"{value} AS {name}")
         some.append(f"{kind}(d.{name}) {'<> 0' if kind == 'sum' or part is None else 'IS NOT NULL'}")
     summed = (
-        f"SELECT {row_of(store, 'd')}, {', '.join(sums)} FROM {delta} AS d GROUP BY {row_of(store, 'd')} "
+        f"SELECT {store.key_of('d')}, {', '.join(sums)} FROM {delta} AS d GROUP BY {store.key_of('d')} "
         f"HAVING {' OR '.join(some)}"
     )
     logs = [log_of(store.dialect, table) for table in program.captured]
@@ -284,7 +284,7 @@ def _deltas(store: Store, program: LinearProgram) -> Deltas:
         count=f"SELECT count(*) FROM {ordered}",
         flag=_flag(store, program),
         apply=(*_apply(store), *respell(store, program, ordered)),
-        take_again=f"INSERT INTO {batch} ({ORDINAL}, {store.key_list}) SELECT b.{ORDINAL}, {row_of(store, 'b')} "
+        take_again=f"INSERT INTO {batch} ({ORDINAL}, {store.key_list}) SELECT b.{ORDINAL}, {store.key_of('b')} "
         f"FROM {ordered} AS b WHERE {RANGE} AND b.{AGAIN} = 1",
         mark=tuple(f"INSERT INTO {log} (weight) VALUES (0)" for log in logs),
     )
@@ -334,7 +334,7 @@ def _apply(store: Store) -> tuple[str, ...]:
     columns = ", ".join([store.key_list, *(store.column(part) for part in parts)])
     sets = sets or [f"{store.column(store.key[0])} = s.{store.column(store.key[0])}"]
     found = [
-        f"INSERT INTO {name} AS s ({columns}) SELECT {', '.join([row_of(store, 'b'), *values])} FROM {ordered} AS b "
+        f"INSERT INTO {name} AS s ({columns}) SELECT {', '.join([store.key_of('b'), *values])} FROM {ordered} AS b "
         f"WHERE {RANGE} AND b.{AGAIN} = 0 ORDER BY b.{ORDINAL} ON CONFLICT ({store.conflict}) DO UPDATE SET {', '.join(sets)}"
     ]
     less = [f"b.{store.column(part)} < 0" for part in parts if part.kind == "additive"]

@@ -83,7 +83,7 @@ def carry(store: Store, memory: Remembered) -> Carry | None:
     dialect, unit = store.dialect, store.units
     todo = store.names.temporary("todo")
     clear = store.phrases.clear_list(todo)
-    keys = ", ".join(f"o.{store.column(part)}" for part in store.key)
+    keys = store.key_of("o")
     on = (
         unit.match("o", [f"t.{unit.column(part)}" for part in unit.key if not part.hidden])
         if _has_columns(unit)

@@ -89,7 +89,7 @@ def _catchup(store: Store, mirror: Mirror) -> Catchup:
     row of the user's comes to ours at commit, and one who has changed ours goes on to the user's."""
     todo, batch = store.names.temporary("todo"), store.names.temporary("batch")
     stored, table, keys = store.names.store, qualified(mirror.table, store.dialect), store.key_list
-    shown, listed = (", ".join(f"{row}.{store.column(part)}" for part in store.key) for row in ("s", "k"))
+    shown, listed = (store.key_of(row) for row in ("s", "k"))
     on, free = store.phrases.steer()
     within = f"k.{ORDINAL} > :low AND k.{ORDINAL} <= :high"
     had = f"{todo} AS k"
@@ -208,7 +208,7 @@ def _compare(applier: Applier, store: Store, mirror: Mirror) -> str:
         else:
             there.append("NULL")
             here.append("NULL")
-    keys = ", ".join(f"s.{store.column(part)}" for part in store.key)
+    keys = store.key_of("s")
     join = f"FROM {fresh} AS s JOIN {stored} AS x ON x.{ORDINAL} = s.{ORDINAL}"
     found = (
         f"UNION ALL SELECT 'different', {', '.join([keys, *there, *here])} {join} "
@@ -218,7 +218,7 @@ def _compare(applier: Applier, store: Store, mirror: Mirror) -> str:
     if not mirror.owns_rows:
         return found
     nulls = ", ".join("NULL" for _ in there)
-    keys_of_batch = ", ".join(f"b.{store.column(part)}" for part in store.key)
+    keys_of_batch = store.key_of("b")
     ours = [name if name.startswith("t.") else "NULL" for name in there]
     return (
         f"{found} UNION ALL SELECT 'missing', {keys}, {nulls}, {', '.join(here)} {join} "

@@ -14,11 +14,6 @@ RANGE = f"b.{ORDINAL} > :low AND b.{ORDINAL} <= :high"
 """That a numbered key ``b`` is one of those that a step takes."""
 
 
-def row_of(store: Store, row: str) -> str:
-    """The key's columns at a row."""
-    return ", ".join(f"{row}.{store.column(part)}" for part in store.key)
-
-
 def joins_of(store: Store) -> list[str]:
     """Conditions that join a numbered key ``b`` with its stored row ``s``: by an index, and for keys with a NULL apart."""
     if apart := store.by_nulls("s", "b"):
@@ -56,7 +51,7 @@ def stored_rows(store: Store, listed: str, which: str) -> str:
     if store.indexes_expressions:
         joined = f"{listed} AS b JOIN {store.names.store} AS s ON {joins_of(store)[0]}"
         return f"{store.rowid} IN (SELECT s.{store.rowid} FROM {joined} WHERE {which})"
-    return f"({store.key_list}) IN (SELECT {row_of(store, 'b')} FROM {listed} AS b WHERE {which})"
+    return f"({store.key_list}) IN (SELECT {store.key_of('b')} FROM {listed} AS b WHERE {which})"
 
 
 def write(store: Store) -> tuple[str, ...]:

@@ -106,8 +106,8 @@ def added_up(store: Store, program: LinearProgram, locked: str) -> str:
         f"  SELECT array_agg(tidemark_u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS tidemark_u;\n"
         f"  IF tidemark_memory IS NULL THEN RETURN; END IF;\n{locked}"
         f"  WITH d AS (\n"
-        f"    SELECT {keys_of(store, 'u')}, {', '.join(summed(store, program))}\n"
-        f"    FROM unnest(tidemark_memory) AS u GROUP BY {keys_of(store, 'u')}\n"
+        f"    SELECT {store.key_of('u')}, {', '.join(summed(store, program))}\n"
+        f"    FROM unnest(tidemark_memory) AS u GROUP BY {store.key_of('u')}\n"
         f"  )"
     )
 
@@ -135,11 +135,6 @@ def summed(store: Store, program: LinearProgram) -> list[str]:
     return found
 
 
-def keys_of(store: Store, row: str) -> str:
-    """The key's columns of a row."""
-    return ", ".join(f"{row}.{store.column(part)}" for part in store.key)
-
-
 def _additive(store: Store, program: LinearProgram) -> tuple[str, str]:
     """Every part adds up: consume and apply in one statement."""
     columns = ", ".join(store.columns)
@@ -148,8 +143,8 @@ def _additive(store: Store, program: LinearProgram) -> tuple[str, str]:
     )
     upsert = (
         f"  INSERT INTO {store.names.store} AS s ({columns})\n"
-        f"    SELECT {keys_of(store, 'u')}, {', '.join(summed(store, program))}\n"
-        f"    FROM taken, unnest(taken.deltas) AS u GROUP BY {keys_of(store, 'u')} ORDER BY {keys_of(store, 'u')}\n"
+        f"    SELECT {store.key_of('u')}, {', '.join(summed(store, program))}\n"
+        f"    FROM taken, unnest(taken.deltas) AS u GROUP BY {store.key_of('u')} ORDER BY {store.key_of('u')}\n"
         f"    ON CONFLICT ({store.conflict}) DO UPDATE SET {sets}\n"
     )
     if store.keeps_default:
@@ -269,7 +264,7 @@ def _general(store: Store, program: LinearProgram) -> tuple[str, str]:
     inserted = [part for part in store.parts if part.kind in ("additive", "highest", "lowest")]
     columns = ", ".join([store.key_list, *(store.column(part) for part in inserted)])
     values = ", ".join(
-        [keys_of(store, "d"), *(f"d.{store.column(p) if p.kind == 'additive' else came(store, p)}" for p in inserted)]
+        [store.key_of("d"), *(f"d.{store.column(p) if p.kind == 'additive' else came(store, p)}" for p in inserted)]
     )
     flags = ", ".join(f"coalesce({one.flag}, false) AS tidemark_f{n}" for n, one in enumerate(again))
     any_flag = " OR ".join(f"x.tidemark_f{n}" for n in range(len(again)))
@@ -286,7 +281,7 @@ def _general(store: Store, program: LinearProgram) -> tuple[str, str]:
         f"  tidemark_memory {store.names.own('delta')}[];\n  tidemark_tids tid[];\n"
         f"  tidemark_emptied tid[];\n  tidemark_moved tid[];\n{declared}",
         f"{added_up(store, program, locked)}, written AS (\n"
-        f"    INSERT INTO {name} AS s ({columns}) SELECT {values} FROM d ORDER BY {keys_of(store, 'd')}\n"
+        f"    INSERT INTO {name} AS s ({columns}) SELECT {values} FROM d ORDER BY {store.key_of('d')}\n"
         f"    ON CONFLICT ({store.conflict}) DO UPDATE SET {_upsert_sets(store)}\n"
         f"    RETURNING s.ctid AS tidemark_tid, s.*\n"
         f"  ), x AS (\n"

@@ -13,7 +13,6 @@ from tidemark.render.deltas import came, touched, went
 from tidemark.render.postgres_flush import (
     added_up,
     hashed_match,
-    keys_of,
     look,
     looked_at,
     match_keys,
@@ -39,9 +38,9 @@ def flush_texts(store: Store, program: LinearProgram) -> tuple[str, str]:
     return (
         f"  tidemark_memory {delta}[];\n  tidemark_tids tid[];\n  tidemark_emptied tid[];\n",
         f"{added_up(store, program, locked)}, written AS (\n"
-        f"    INSERT INTO {name} AS s ({store.key_list}) SELECT {keys_of(store, 'd')} FROM d ORDER BY {keys_of(store, 'd')}\n"
+        f"    INSERT INTO {name} AS s ({store.key_list}) SELECT {store.key_of('d')} FROM d ORDER BY {store.key_of('d')}\n"
         f"    ON CONFLICT ({store.conflict}) DO UPDATE SET {first} = s.{first}\n"
-        f"    RETURNING s.ctid AS tidemark_tid, {keys_of(store, 's')}\n"
+        f"    RETURNING s.ctid AS tidemark_tid, {store.key_of('s')}\n"
         f"  )\n"
         f"  SELECT array_agg(w.tidemark_tid), array_agg(ROW(d.*)::{delta}) INTO tidemark_tids, tidemark_memory\n"
         f"  FROM written AS w JOIN d ON {hashed_match(store)};\n"

@@ -22,7 +22,7 @@ from tidemark.names import ledger
 from tidemark.query.relation import Called, Occurrence, Scalar
 from tidemark.render.counted import MOVED_BY, counts_values, extremes, moves
 from tidemark.render.images import image
-from tidemark.render.numbered import RANGE, joins_of, remove, row_of, which_join
+from tidemark.render.numbered import RANGE, joins_of, remove, which_join
 from tidemark.render.statements import ORDINAL, Store, qualified
 
 CHANGED_MAX = 3
@@ -193,7 +193,7 @@ def _number(store: Store, program: BilinearProgram) -> str:
             some.append(f"{total} <> 0")
         sums.append(f"{total} AS {store.column(part)}")
     some += [f"sum(d.{MOVED_BY}) > 0"] if program.counted else []
-    row = row_of(store, "d")
+    row = store.key_of("d")
     grouped = f"SELECT {row}, {', '.join(sums)} FROM {delta} AS d GROUP BY {row}"
     moved = " OR ".join(some)
     counted = [part for part in program.parts if part.needed is not None]
@@ -249,7 +249,7 @@ def _apply(store: Store, program: BilinearProgram) -> tuple[str, ...]:
         sets = [f"{column} = s.{column} + excluded.{column}" for column in columns]
         sets += [f"{column} = excluded.{column}" for column, _ in others]
         listed = ", ".join([store.key_list, *columns, *(column for column, _ in others)])
-        values = ", ".join([row_of(store, "b"), *(f"b.{column}" for column in columns), *(text for _, text in others)])
+        values = ", ".join([store.key_of("b"), *(f"b.{column}" for column in columns), *(text for _, text in others)])
         return (
             f"INSERT INTO {name} AS s ({listed}) SELECT {values} FROM {ordered} AS b WHERE {RANGE}{which} ORDER BY b.{ORDINAL} "
             f"ON CONFLICT ({store.conflict}) DO UPDATE SET {', '.join(sets)}"

@@ -161,7 +161,7 @@ def settle(store: Store, program: KeyedProgram) -> list[str]:
         tests = [store.join("s", [f"{ROW}.{store.column(part)}" for part in store.key])]
     inside = [f"FROM {units} AS {ROW} CROSS JOIN {rows} AS s ON {test}" for test in tests]
     there = store.match("f", [f"s.{store.column(part)}" for part in store.key])
-    identity = f"s.{store.rowid}" if store.nullable else ", ".join(f"s.{store.column(part)}" for part in store.key)
+    identity = f"s.{store.rowid}" if store.nullable else store.key_of("s")
     which = store.rowid if store.nullable else f"({store.key_list})"
     gone = [f"SELECT {identity} {rest} WHERE NOT EXISTS (SELECT 1 FROM {fresh} AS f WHERE {there})" for rest in inside]
     keys = [f"f.{store.column(part)}" for part in store.key]

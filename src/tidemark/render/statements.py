@@ -80,6 +80,10 @@ class Store:
         """The key columns, quoted, with commas."""
         return ", ".join(self.column(part) for part in self.key)
 
+    def key_of(self, row: str) -> str:
+        """The key columns of a row, with commas."""
+        return ", ".join(f"{row}.{self.column(part)}" for part in self.key)
+
     @property
     def columns(self) -> list[str]:
         """Every stored column, quoted, the key first."""
@@ -361,7 +365,7 @@ def compare(store: Store, visible: Sequence[tuple[str, str]]) -> tuple[str, tupl
     names = tuple(name for name, _ in visible) + tuple(part.name for part in store.parts)
     nulls = "".join(", NULL" for _ in shown)
     comma = ", " if shown else ""
-    keys = ", ".join(f"s.{store.column(part)}" for part in store.key)
+    keys = store.key_of("s")
     values = ", ".join(f"{expression} AS v{number}" for number, expression in enumerate(shown))
     left = ", ".join(f"a.v{number}" for number in range(len(shown)))
     right = ", ".join(f"z.v{number}" for number in range(len(shown)))

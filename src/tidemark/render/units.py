@@ -40,7 +40,7 @@ def gather(store: Store, program: KeyedProgram) -> tuple[str, ...]:
 
     found = [*weigh(store, program), f"DELETE FROM {raw}", *steered(store, program, [fill(False)])]
     found += [fill(True)] if store.units.nullable else []
-    keys = ", ".join(f"s.{store.column(part)}" for part in store.key)
+    keys = store.key_of("s")
     known = [f"SELECT {keys} FROM {raw} AS s", *stored_keys(store)]
     found += [
         f"DELETE FROM {rows}",
@@ -69,7 +69,7 @@ def in_unit(store: Store, row: str, nulls: bool) -> str:
 
 def stored_keys(store: Store) -> list[str]:
     """SELECTs of the keys stored in the batch's units."""
-    keys = ", ".join(f"s.{store.column(part)}" for part in store.key)
+    keys = store.key_of("s")
     batch = store.phrases.few(store.names.temporary("batch"))
     # In any other order SQLite would read the store from end to end for each batch.
     joined = [

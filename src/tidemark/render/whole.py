@@ -102,7 +102,7 @@ def rows_of_linear(store: Store, program: LinearProgram) -> str:
         needed.append(
             f"CASE WHEN {part.needed.at('s')} THEN {column} END AS {store.column(part)}" if part.needed else column
         )
-    keys = ", ".join(f"s.{store.column(part)}" for part in store.key)
+    keys = store.key_of("s")
     rows = f"SELECT {', '.join([keys, *needed])} FROM ({rows}) AS s"
     shown = ", ".join(f"s.{column}" for column in store.columns)
     return f"SELECT {shown} FROM ({rows}) AS s WHERE NOT ({store.is_default('s')})"

@@ -15,7 +15,8 @@ from typing import Any
 from tidemark.contract.walk import Walk, between, bounds
 from tidemark.errors import Code, Exit, Fault, Refusal
 from tidemark.model import Backfill
-from tidemark.runtime.backfill.chunk import QUARANTINED, Key, Range
+from tidemark.runtime.backfill.chunk import QUARANTINED, Range
+from tidemark.runtime.backfill.pages import Key
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.progress import Event
 from tidemark.runtime.runs import Run, add_named_run

@@ -16,10 +16,10 @@ from tidemark.contract.walk import Walk, alone, between, bounds
 from tidemark.database.session import Session
 from tidemark.errors import Fault
 from tidemark.model import Backfill
+from tidemark.runtime.backfill.pages import Key
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.values import hash_key, pack, unpack
 
-Key = tuple[Any, ...]
 HASTE = "50ms"
 """How long a chunk of several keys waits for a lock. Of one key it waits as long as anybody: it has no other row in hand."""
 QUARANTINED = -1

@@ -27,7 +27,7 @@ from tidemark.runtime.backfill.filling import (
     see_through,
     set_cursor,
 )
-from tidemark.runtime.backfill.pages import Key, is_storable, open_book
+from tidemark.runtime.backfill.pages import Key, is_storable, open_book, read_key
 from tidemark.runtime.backfill.together import tell_alone
 from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.ledger import Installed
@@ -258,7 +258,7 @@ def _copy_quietly(duty: Duty, installed: Installed) -> FillReport | None:
             session.run(statement)
         row = session.one(whole.count_rows)
         total = int(row[0]) if row else 0
-        last = _key_of(duty, whole, total)
+        last = read_key(session, whole.place, total)
         return marker, total, last if last is not None and is_storable(last) else None
 
     expect_reading(duty, script.sources)
@@ -273,13 +273,13 @@ def _copy_quietly(duty: Duty, installed: Installed) -> FillReport | None:
             return None
         written = _put(duty, script, whole, low, high)
         set_cursor(duty, script, high, total)
-        return written, filling.commit(high - low, written, _key_of(duty, whole, high))
+        return written, filling.commit(high - low, written, read_key(session, whole.place, high))
 
     def work() -> None:
         for low, high in filling.steps(0, total):
             held = duty.write(partial(put, low, high), mode="chunk")
             if held.value is None:
-                _go_on(filling, _key_of(duty, whole, low))
+                _go_on(filling, read_key(session, whole.place, low))
                 return
             filling.take_in(high - low, Held(held.value, held.hold_ms, held.wait_ms))
 
@@ -296,12 +296,6 @@ def _go_on(filling: Filling, after: Key | None) -> None:
         _walk(filling, list_every_key(duty, script), 0)
         return
     walk_pages(filling, book, book.turn())
-
-
-def _key_of(duty: Duty, whole: Whole, place: int) -> Key | None:
-    """The key of the row at a place of what was read; None before the first."""
-    row = duty.session.one(whole.place, {"place": place})
-    return None if row is None else tuple(row)
 
 
 def _copy_chunk(filling: Filling, whole: Whole, low: int, high: int, total: int) -> tuple[int, str]:

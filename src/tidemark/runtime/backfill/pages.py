@@ -13,6 +13,7 @@ from typing import Any
 
 from tidemark.contract.script import Script
 from tidemark.contract.walk import Pages
+from tidemark.database.session import Session
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ticks.batch import prepare
 from tidemark.runtime.values import is_utf8
@@ -68,8 +69,7 @@ class Book:
 
     def key_at(self, place: int) -> Key:
         """The key at a place of the page."""
-        row = self.duty.session.one(self.pages.place, {"place": place})
-        return tuple(row) if row else ()
+        return read_key(self.duty.session, self.pages.place, place) or ()
 
     def _list(self) -> int:
         session, applier = self.duty.session, self.script.applier
@@ -108,6 +108,12 @@ def open_book(duty: Duty, script: Script, after: Key | None = None, upto: Key | 
     if last is not None and not is_storable(tuple(last)):
         return None
     return Book(duty, script, pages, None if last is None else tuple(last), after)
+
+
+def read_key(session: Session, text: str, place: int) -> Key | None:
+    """The key at a place of a list, as that text tells it; None before the first."""
+    row = session.one(text, {"place": place})
+    return None if row is None else tuple(row)
 
 
 def is_storable(key: Key) -> bool:

@@ -6,20 +6,16 @@ in one part; what is no key of the table is refused before anything is looked at
 
 from __future__ import annotations
 
-from typing import Any
-
 from tidemark.contract.script import Script
-from tidemark.contract.walk import Pages
 from tidemark.database.session import Unacceptable
 from tidemark.errors import Code, Refusal
 from tidemark.runtime.backfill.fill import list_every_key
 from tidemark.runtime.backfill.filling import Part
-from tidemark.runtime.backfill.pages import is_storable
+from tidemark.runtime.backfill.pages import Key, is_storable, read_key
 from tidemark.runtime.backfill.together import RANGES_EACH
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.values import show
 
-Key = tuple[Any, ...]
 Between = tuple[Key | None, Key | None]
 
 
@@ -65,22 +61,16 @@ def cut_places(duty: Duty, script: Script, places: range, crew: int) -> list[Par
     pages = script.applier.pages
     if pages is None or not script.applier.indexed:
         return None
-    last = _key_at(duty, pages, places.stop)
+    last = read_key(duty.session, pages.place, places.stop)
     # The key that is NULL is last in the list, and first where keys are listed by pages: beside whatever has no key before it.
     null = len(places) > 0 and last is not None and last[0] is None
     within = range(places.start, places.stop - null)
     each = max(1, -(-len(within) // (crew * RANGES_EACH)))
     ends = [within.start, *(min(low + each, within.stop) for low in within[::each])]
-    keys = [_key_at(duty, pages, end) for end in ends]
+    keys = [read_key(duty.session, pages.place, end) for end in ends]
     if any(key is not None and (None in key or not is_storable(key)) for key in keys):
         return None
     return [*zip(keys, keys[1:], strict=False), *([(None, (None,))] if null and (within.start or not within) else [])]
-
-
-def _key_at(duty: Duty, pages: Pages, place: int) -> Key | None:
-    """The key at a place of the list, None before the first."""
-    row = duty.session.one(pages.place, {"place": place})
-    return None if row is None else tuple(row)
 
 
 def key_at(duty: Duty, script: Script, place: int) -> Key | None:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from tidemark.database.session import Conflict
 from tidemark.errors import TidemarkError
 from tidemark.runtime.backfill.begin import Begun
-from tidemark.runtime.backfill.chunk import Key, Range
+from tidemark.runtime.backfill.chunk import Range
 from tidemark.runtime.backfill.meter import Meter
+from tidemark.runtime.backfill.pages import Key
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.progress import Event, Listener
 from tidemark.runtime.samples import Hold, Sampler

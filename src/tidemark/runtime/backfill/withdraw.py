@@ -14,8 +14,8 @@ from functools import partial
 from tidemark.contract.script import Piece
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
-from tidemark.runtime.objects.captures import drop_captures
-from tidemark.runtime.objects.install import drop_group, own_pieces
+from tidemark.runtime.objects.captures import drop_captures, drop_group
+from tidemark.runtime.objects.install import own_pieces
 from tidemark.runtime.objects.pieces import find_pieces, group_pieces, mirror_pieces
 from tidemark.runtime.objects.widen import give_back
 from tidemark.runtime.progress import Event

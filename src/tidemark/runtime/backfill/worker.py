@@ -19,7 +19,6 @@ from tidemark.errors import Fault, Refusal, TidemarkError
 from tidemark.model import Backfill
 from tidemark.runtime.backfill.chunk import (
     QUARANTINED,
-    Key,
     Listed,
     Range,
     Step,
@@ -32,6 +31,7 @@ from tidemark.runtime.backfill.chunk import (
 )
 from tidemark.runtime.backfill.ending import STANDS
 from tidemark.runtime.backfill.gate import Gate
+from tidemark.runtime.backfill.pages import Key
 from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.lease import Lost

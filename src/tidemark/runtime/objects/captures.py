@@ -154,7 +154,7 @@ def _ensure(duty: Duty, capture: Capture) -> None:
     if known is not None and known != capture:
         # A log of another shape says nothing to anybody any more.
         for group in group_pieces(duty.session, _leaving(known, capture), dropping=True):
-            duty.write(partial(_drop_group, duty, group))
+            duty.write(partial(drop_group, duty, group))
         present = find_pieces(duty.session, capture)
     findings = with_functions(inspect_pieces(capture, present, public=False))
     healths = {finding.piece.name: finding.health for finding in findings}
@@ -185,7 +185,8 @@ def _create_group(duty: Duty, group: Sequence[Piece], healths: Mapping[str, str]
     duty.session.script(*creation(duty.session, group, anew))
 
 
-def _drop_group(duty: Duty, group: Sequence[Piece]) -> None:
+def drop_group(duty: Duty, group: Sequence[Piece]) -> None:
+    """Drop pieces, in the caller's transaction."""
     set_patience(duty.ledger, patience(group))
     duty.session.script(*(piece.drop for piece in group))
 
@@ -246,7 +247,7 @@ def drop_captures(duty: Duty, installed: Installed) -> None:
             if capture not in left_captures(installed, others):
                 continue
             for group in group_pieces(mine.session, list(reversed(capture.pieces)), dropping=True):
-                mine.write(partial(_drop_group, mine, group))
+                mine.write(partial(drop_group, mine, group))
             mine.write(partial(mine.ledger.run, "remove_capture", {"source": capture.source}))
 
 

@@ -17,7 +17,7 @@ from tidemark.contract.script import Piece, Script
 from tidemark.runtime.cascade import upstream_first
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
-from tidemark.runtime.objects.captures import begin_reading, drop_captures, left_captures
+from tidemark.runtime.objects.captures import begin_reading, drop_captures, drop_group, left_captures
 from tidemark.runtime.objects.gaps import look_at_catalog, record_gap
 from tidemark.runtime.objects.groups import groups_of, show_again, with_groups
 from tidemark.runtime.objects.pieces import (
@@ -247,12 +247,6 @@ def _drop_all(duty: Duty, installed: Installed, going: Sequence[Piece], unread: 
     for source in unread:
         duty.ledger.run("remove_capture", {"source": source})
     duty.ledger.forget(installed)
-
-
-def drop_group(duty: Duty, group: Sequence[Piece]) -> None:
-    """Drop pieces, in the caller's transaction."""
-    set_patience(duty.ledger, patience(group))
-    duty.session.script(*(piece.drop for piece in group))
 
 
 def _identity(installed: Installed) -> tuple[str, int]:

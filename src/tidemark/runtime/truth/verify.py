@@ -17,7 +17,8 @@ from typing import Any
 from tidemark.contract.script import Script
 from tidemark.plain import hashable
 from tidemark.runtime.backfill.fill import fits, list_and_learn, list_suspects
-from tidemark.runtime.backfill.places import Between, Key, key_at, place_of, places_between
+from tidemark.runtime.backfill.pages import Key
+from tidemark.runtime.backfill.places import Between, key_at, place_of, places_between
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.pace import Pace
