@@ -6,6 +6,7 @@ it is refused.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeGuard
 
@@ -14,7 +15,7 @@ from sqlglot import exp
 from tidemark.errors import Code, Refusal
 from tidemark.model import OutputColumn
 from tidemark.query.cut import is_hidden
-from tidemark.query.relation import Block, Called, Occurrence, Output, Query, Recursion, SetOperation
+from tidemark.query.relation import Block, Called, Item, Occurrence, Output, Query, Recursion, SetOperation
 from tidemark.query.unique import equality, identifies, is_nullable_output
 from tidemark.query.units import bare_text, branches_of, is_void
 
@@ -152,27 +153,14 @@ def _grouped_key(block: Block) -> tuple[int, ...]:
 def candidates(query: Query) -> list[tuple[int, ...]]:
     """Sets of outputs that might be a key, likelier ones first."""
     if isinstance(query, SetOperation):
-        found = [] if query.distinct and query.kind == "union" else candidates(query.left)
-        telling = tuple(
-            position
-            for position in range(len(query.outputs))
-            if all(branch.outputs[position].scalar.is_constant for branch in query.branches)
-        )
-        if query.kind == "union":
-            # Each branch may be identified by columns of its own.
-            firsts = [one[0] for branch in query.branches if (one := candidates(branch))]
-            found.append(tuple(dict.fromkeys(position for one in firsts for position in one)))
-            shared = [position for position in found[-1] if all(position in one for one in firsts)]
-            hidden = [position for position, one in enumerate(query.outputs) if is_hidden(one.name)]
-            found += [(*shared, *(position for position in hidden if position not in shared))] if hidden else []
-        found += [(*telling, *(p for p in one if p not in telling)) for one in found]
-        return [*found, *([tuple(range(len(query.outputs)))] if query.distinct else [])]
+        return _candidates_of_branches(query)
+    everything = tuple(range(len(query.outputs)))
     if isinstance(query, Recursion):
-        return [tuple(range(len(query.outputs)))] if query.distinct else []
+        return [everything] if query.distinct else []
     if query.groups is not None:
         return [_grouped_key(query)] if _is_listed(query) else []
     if query.distinct:
-        return [tuple(range(len(query.outputs)))]
+        return [everything]
     if _is_one_row(query):
         return [()]
     if query.distinct_on:
@@ -180,29 +168,61 @@ def candidates(query: Query) -> list[tuple[int, ...]]:
         terms = [bare_text(term) for term in query.distinct_on]
         return [tuple(shapes.index(term) for term in terms)] if all(term in shapes for term in terms) else []
     if any(isinstance(output.scalar.tree, exp.Window) and is_hidden(output.name) for output in query.outputs):
-        return [tuple(range(len(query.outputs)))]
-    named = {output.scalar.column: position for position, output in reversed(list(enumerate(query.outputs)))}
-    for scalar in (*query.where, *(scalar for item in query.items for scalar in item.on)):
+        return [everything]
+    return _candidates_of_items(query)
+
+
+def _candidates_of_branches(query: SetOperation) -> list[tuple[int, ...]]:
+    found = [] if query.distinct and query.kind == "union" else candidates(query.left)
+    if query.kind == "union":
+        # Each branch may be identified by columns of its own.
+        firsts = [one[0] for branch in query.branches if (one := candidates(branch))]
+        found.append(_together(firsts))
+        shared = tuple(position for position in found[-1] if all(position in one for one in firsts))
+        hidden = tuple(position for position, one in enumerate(query.outputs) if is_hidden(one.name))
+        found += [_together((shared, hidden))] if hidden else []
+    telling = tuple(
+        position
+        for position in range(len(query.outputs))
+        if all(branch.outputs[position].scalar.is_constant for branch in query.branches)
+    )
+    found += [_together((telling, one)) for one in found]
+    return [*found, *([tuple(range(len(query.outputs)))] if query.distinct else [])]
+
+
+def _candidates_of_items(block: Block) -> list[tuple[int, ...]]:
+    """Keys of single items of FROM that the result holds, then one of each item, then all of them."""
+    named = {output.scalar.column: position for position, output in reversed(list(enumerate(block.outputs)))}
+    for scalar in (*block.where, *(scalar for item in block.items for scalar in item.on)):
         # What is equal to a column of the result may stand for it.
         sides = [side.column for side in equality(scalar) or ()]
         for here, there in zip(sides, sides[::-1], strict=True):
             if here is not None and there in named:
                 named.setdefault(here, named[there])
-    by_item = []
-    for item in query.items:
-        if isinstance(item, Occurrence):
-            wanted = [[(item.alias, term or "") for term in unique.terms] for unique in item.table.uniques]
-        elif isinstance(item, Called):
-            wanted = [[(item.alias, item.unique)]] if item.unique else [[]] if item.single else []
-        else:
-            names = [output.name for output in item.query.outputs]
-            wanted = [[(item.alias, names[position]) for position in key] for key in candidates(item.query)]
-        by_item.append([tuple(named[c] for c in one) for one in wanted if all(c in named for c in one)])
+    by_item = [
+        [tuple(named[column] for column in key) for key in _keys_of(item) if all(column in named for column in key)]
+        for item in block.items
+    ]
     found = [key for keys in by_item for key in keys]
     if len(by_item) > 1 and all(by_item):
-        found.append(tuple(dict.fromkeys(position for keys in by_item for position in keys[0])))
-        found.append(tuple(dict.fromkeys(position for keys in by_item for key in keys for position in key)))
+        found.append(_together(keys[0] for keys in by_item))
+        found.append(_together(key for keys in by_item for key in keys))
     return found
+
+
+def _keys_of(item: Item) -> list[list[tuple[str, str]]]:
+    """The columns of each key that an item of FROM may have, as (alias, name)."""
+    if isinstance(item, Occurrence):
+        return [[(item.alias, term or "") for term in unique.terms] for unique in item.table.uniques]
+    if isinstance(item, Called):
+        return [[(item.alias, item.unique)]] if item.unique else [[]] if item.single else []
+    names = [output.name for output in item.query.outputs]
+    return [[(item.alias, names[position]) for position in key] for key in candidates(item.query)]
+
+
+def _together(keys: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
+    """The outputs of all of them, each once."""
+    return tuple(dict.fromkeys(position for key in keys for position in key))
 
 
 def _is_one_row(block: Block) -> bool:

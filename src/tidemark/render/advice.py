@@ -1,4 +1,4 @@
-"""Indexes on the user's tables that upkeep would profit from, each with its reason, and how changes reach keys, in words.
+"""Indexes on the user's tables that upkeep would profit from, each with its reason.
 
 Owns: the advice that `plan` and `explain` print and that `apply --create-indexes` follows. Promises: nothing is created here;
 an index is advised only where a look-up by key reaches none, and its statement lets writers go on where the engine can.
@@ -7,18 +7,18 @@ an index is advised only where a look-up by key reaches none, and its statement 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from tidemark.contract.script import MissingIndex
 from tidemark.dialect import Dialect
 from tidemark.maintenance.bilinear import BilinearProgram
-from tidemark.maintenance.program import Feed, KeyedProgram, LinearProgram
+from tidemark.maintenance.program import Feed, KeyedProgram, KeyQuery, LinearProgram, Placement
 from tidemark.maintenance.restrict import expressions_of, is_looked_up
 from tidemark.model import Table
 from tidemark.names import shorten
 from tidemark.plain import fingerprint
 from tidemark.query.reached import index_term, is_led
-from tidemark.query.relation import Called, Occurrence, Scalar
+from tidemark.query.relation import Called, Occurrence, Query, Scalar
 from tidemark.query.unique import equality, has_index
 from tidemark.query.walked import looks_of
 from tidemark.render.statements import qualified
@@ -121,54 +121,77 @@ def _columns(feed: Feed) -> tuple[str, ...]:
 
 def for_keyed(program: KeyedProgram, dialect: Dialect) -> tuple[MissingIndex, ...]:
     """Indexes for the key's own table and for each step of a way to the key."""
-    found: dict[tuple[str, ...], MissingIndex] = {}
-
-    def advise(table: Table, column: str, reason: str) -> None:
-        found.setdefault((table.schema, table.name, column), _index(table, (column,), dialect, reason))
-
+    advice = _Advice(dialect)
     for table in program.scanned:
+        advice.for_scan(table)
+    restricted = {place.source[0].label for place in program.placements if place.source is not None}
+    if program.unit and not is_looked_up(program.query, program.placements):
+        read_whole = [one for one in program.query.all_occurrences if one.table.label not in restricted]
+        for call in (call for block in program.query.blocks for call in block.calls):
+            advice.despair(read_whole, call, "recomputing a key")
+    for place in program.placements:
+        advice.for_restriction(program.query, place)
+    for way in program.routes:
+        advice.for_way(way)
+    return tuple(advice.found.values())
+
+
+@dataclass
+class _Advice:
+    """The indexes that a keyed program lacks, each once: the first reason is the one that is told."""
+
+    dialect: Dialect
+    found: dict[tuple[str, ...], MissingIndex] = field(default_factory=dict)
+
+    def for_scan(self, table: Table) -> None:
         if not has_index(table, (table.watermark,)):
-            reason = f"a scan of {table.label} finds the rows after its mark by it"
-            index = replace(_index(table, (table.watermark,), dialect, reason), required=True)
-            found[table.schema, table.name, table.watermark] = index
+            index = _index(
+                table, (table.watermark,), self.dialect, f"a scan of {table.label} finds the rows after its mark by it"
+            )
+            self.found[table.schema, table.name, table.watermark] = replace(index, required=True)
 
-    def advise_over(table: Table, scalar: Scalar, reason: str) -> None:
-        index = _index_over(table, (scalar,), dialect, reason)
+    def for_restriction(self, query: Query, place: Placement) -> None:
+        """What finds the rows of one key, where the query is restricted to it."""
+        if place.source is not None:
+            table, column = place.source
+            self.over_column(table, column, f"recomputing a key reads all of {table.label} without it")
+            return
+        for scan, scalar in expressions_of(query, place)[:1]:
+            self.over_expression(scan.table, scalar, f"recomputing a key reads all of {scan.table.label} without it")
+
+    def for_way(self, way: KeyQuery) -> None:
+        """What each step from a changed row to its keys looks up."""
+        for table, column in (look for scalar in way.on for look in looks_of(scalar)):
+            self.over_column(table, column, f"each step of a recursion reads all of {table.label} without it")
+        for occurrence in way.joined:
+            self._for_step(way, occurrence)
+
+    def _for_step(self, way: KeyQuery, occurrence: Occurrence) -> None:
+        names = [name for scalar in way.on for alias, name in sorted(scalar.columns) if alias == occurrence.alias]
+        table, sides = occurrence.table, _sides_of(way.on, occurrence.alias)
+        reason = f"a change of {way.changed.table.label} finds its keys by reading all of {table.label} without it"
+        if sides and all(side.column is None for side in sides):
+            if not any(is_led(table, side) for side in sides):
+                self.over_expression(table, sides[0], reason)
+        elif names and not has_index(table, tuple(names)):
+            self.over_column(table, names[0], reason)
+        for call in way.calls if not names else ():
+            self.despair((occurrence,), call, f"a change of {way.changed.table.label} finds its keys where it")
+
+    def over_column(self, table: Table, column: str, reason: str) -> None:
+        if not has_index(table, (column,)):
+            self.found.setdefault((table.schema, table.name, column), _index(table, (column,), self.dialect, reason))
+
+    def over_expression(self, table: Table, scalar: Scalar, reason: str) -> None:
+        index = _index_over(table, (scalar,), self.dialect, reason)
         if not is_led(table, scalar) and not _is_there(index, table):
-            found.setdefault((table.schema, table.name, *index.names), index)
+            self.found.setdefault((table.schema, table.name, *index.names), index)
 
-    def despair(occurrences: Iterable[Occurrence], call: Called, what: str) -> None:
+    def despair(self, occurrences: Iterable[Occurrence], call: Called, what: str) -> None:
+        """Say that no index would help, and what would."""
         for table in {one.table.label: one.table for one in occurrences if one.alias in call.call.aliases}.values():
             reason = f"{what} reads all of {table.label}: what {call.name} gives is in no index; a table of those rows has one"
-            found.setdefault((table.schema, table.name), MissingIndex(table.label, table.schema, (), (), reason))
-
-    restricted = {place.source[0].label for place in program.placements if place.source is not None}
-    read_whole = [one for one in program.query.all_occurrences if one.table.label not in restricted]
-    if program.unit and not is_looked_up(program.query, program.placements):
-        for call in (call for block in program.query.blocks for call in block.calls):
-            despair(read_whole, call, "recomputing a key")
-    for place in program.placements:
-        if place.source is not None and not has_index(place.source[0], (place.source[1],)):
-            advise(*place.source, f"recomputing a key reads all of {place.source[0].label} without it")
-        elif place.source is None:
-            for scan, scalar in expressions_of(program.query, place)[:1]:
-                advise_over(scan.table, scalar, f"recomputing a key reads all of {scan.table.label} without it")
-    for way in program.routes:
-        for table, column in (look for scalar in way.on for look in looks_of(scalar)):
-            if not has_index(table, (column,)):
-                advise(table, column, f"each step of a recursion reads all of {table.label} without it")
-        for occurrence in way.joined:
-            names = [name for scalar in way.on for alias, name in sorted(scalar.columns) if alias == occurrence.alias]
-            table, sides = occurrence.table, _sides_of(way.on, occurrence.alias)
-            reason = f"a change of {way.changed.table.label} finds its keys by reading all of {table.label} without it"
-            if sides and all(side.column is None for side in sides):
-                if not any(is_led(table, side) for side in sides):
-                    advise_over(table, sides[0], reason)
-            elif names and not has_index(table, tuple(names)):
-                advise(table, names[0], reason)
-            for call in way.calls if not names else ():
-                despair((occurrence,), call, f"a change of {way.changed.table.label} finds its keys where it")
-    return tuple(found.values())
+            self.found.setdefault((table.schema, table.name), MissingIndex(table.label, table.schema, (), (), reason))
 
 
 def _sides_of(conditions: Sequence[Scalar], alias: str) -> list[Scalar]:
@@ -186,33 +209,3 @@ def for_joined(program: BilinearProgram, dialect: Dialect) -> tuple[MissingIndex
             index = _index(table, (column,), dialect, reason)
             found.setdefault(index.names, index)
     return tuple(found.values())
-
-
-def routes_of_linear(program: LinearProgram) -> tuple[str, ...]:
-    """How a change of each source reaches keys, in sentences."""
-    key = ", ".join(part.name for part in program.key if not part.hidden) or "the one row"
-    found = []
-    for feed in program.feeds:
-        again = [part.name.lstrip("_") for part in feed.by_kind("highest", "lowest", "recomputed")]
-        anew = f"; {', '.join(again)} of a key is computed anew when what left may have been it" if again else ""
-        what = "decides whether the row of" if feed.is_universe else "is added to"
-        found.append(f"a change of {feed.table.label} {what} {key}, which it carries itself{anew}")
-    return tuple(found)
-
-
-def routes_of_keyed(program: KeyedProgram) -> tuple[str, ...]:
-    """How a change of each source reaches units, in sentences; sampled sources are said to reach none."""
-    unit = ", ".join(part.name for part in program.unit) or "the whole result"
-    found = []
-    for way in program.routes:
-        through = " and ".join(dict.fromkeys(occurrence.table.label for occurrence in way.joined))
-        was = "" if all(occurrence.table.scanned for occurrence in way.joined) else " and as it was"
-        if way.everywhere or not program.unit:
-            found.append(f"any change of {way.changed.table.label} may touch everything")
-        elif through:
-            found.append(f"a change of {way.changed.table.label} reaches {unit} through {through}, as it is now{was}")
-        else:
-            found.append(f"a change of {way.changed.table.label} carries {unit} itself")
-    sampled = [table.label for table in program.tables if table.label not in program.reads]
-    found += [f"a change of {label} reaches nothing: it is sampled" for label in sampled]
-    return tuple(dict.fromkeys(found))

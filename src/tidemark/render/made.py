@@ -22,7 +22,7 @@ from tidemark.model import Catalog, Declaration, Table
 from tidemark.names import Names
 from tidemark.query.keys import KeyColumn
 from tidemark.query.relation import Query
-from tidemark.render import adding, advice, fans, full, linear_live, linear_ticks, scans, whole
+from tidemark.render import adding, advice, fans, full, linear_live, linear_ticks, routes_told, scans, whole
 from tidemark.render import keyed as render_keyed
 from tidemark.render import linear as render_linear
 from tidemark.render import mirror as render_mirror
@@ -96,7 +96,7 @@ def of_linear(
         live, why_not = linear_live.live_query(store, program), linear_live.why_not(store, program)
     made = replace(
         made,
-        routes=advice.routes_of_linear(program),
+        routes=routes_told.routes_of_linear(program),
         fans=fans.of_linear(program, names.dialect),
         live=live,
         why_not_live=why_not,
@@ -162,7 +162,7 @@ def of_keyed(program: KeyedProgram, key: Key, declaration: Declaration, catalog:
         live, why_not = "", "a table of the user's shows the rows"
     made = replace(
         made,
-        routes=advice.routes_of_keyed(program),
+        routes=routes_told.routes_of_keyed(program),
         fans=fans.of_keyed(program, names.dialect),
         live=live,
         why_not_live=why_not,

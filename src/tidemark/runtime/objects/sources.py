@@ -100,19 +100,22 @@ def look_at_sources(ledger: Ledger, rows: Iterable[Installed]) -> tuple[dict[Gen
         record, shown = json.loads(known[of]), now.get(of, [])
         before, here = [Fact(*fact) for fact in record["facts"]], record["anchor"] == anchor
         change = compare(before, shown, here=here) or (Change(LOADED) if is_loaded and not here else None)
-        parts = {(fact.source, fact.part) for fact in before}
-        come = [one for one in shown if one.part.startswith(PARTITION) and not one.comes]
-        # What makes rows wrong while it is there has done so when it is gone again.
-        come += [Fact(one.source, f"{PAST}{one.part}", "", "", "", 0, True) for one in shown if one.comes == 1]
-        come = [
-            one for one in come if (one.source, one.part) not in parts and (one.source, _bare(one.part)) not in parts
-        ]
+        come = _come(before, shown)
         if change is not None:
             found[of] = change
         if here and come:
             facts = json.dumps(record | {"facts": [astuple(fact) for fact in (*before, *come)]})
             added.append({"derived": of[0], "generation": of[1], "before": known[of], "facts": facts})
     return found, added
+
+
+def _come(before: Iterable[Fact], now: Sequence[Fact]) -> list[Fact]:
+    """What is to be written down: partitions that came since, and what makes rows wrong while it is there, which has done so when
+    it is gone again."""
+    parts = {(fact.source, fact.part) for fact in before}
+    come = [one for one in now if one.part.startswith(PARTITION) and not one.comes]
+    come += [Fact(one.source, f"{PAST}{one.part}", "", "", "", 0, True) for one in now if one.comes == 1]
+    return [one for one in come if not parts & {(one.source, one.part), (one.source, _bare(one.part))}]
 
 
 def add_facts(ledger: Ledger, added: Iterable[Addition]) -> None:
@@ -166,39 +169,48 @@ def _store(script: Script) -> str:
 
 def compare(before: Sequence[Fact], now: Sequence[Fact], *, here: bool) -> Change | None:
     """What is not as it was; `here` tells that both were read in one database."""
-    # The table itself comes first: of one that was made anew nothing else needs to be said.
-    known = {(fact.source, fact.part): fact for fact in sorted(before, key=lambda fact: fact.part != TABLE)}
+    known = {(fact.source, fact.part): fact for fact in before}
     shown = {(fact.source, fact.part): fact for fact in now}
-    said: list[str] = []
-    others: set[str] = set()
-    # Of a column that is gone nothing else needs to be said, either.
+    tables = [(fact, shown.get((fact.source, TABLE))) for fact in before if fact.part == TABLE]
+    # Of a table that was made anew, and of a column that is gone, nothing else needs to be said.
+    others = {
+        fact.source: "is gone" if other is None else "was made anew"
+        for fact, other in tables
+        if other is None or (here and other.identity != fact.identity)
+    }
     implied = {(source, f"NOT NULL of {part}") for source, part in known.keys() - shown.keys()}
-    for (source, part), fact in known.items():
-        other = shown.get((source, part))
-        if part == TABLE:
-            if other is None or (here and other.identity != fact.identity):
-                others.add(source)
-                said.append(f"{source} is gone" if other is None else f"{source} was made anew")
-        elif source in others or (source, part) in implied:
+    # The whole table is written anew when the values of a column are converted.
+    rewritten = {fact.source for fact, other in tables if other is not None and other.touched != fact.touched}
+    said = [f"{source} {word}" for source, word in others.items()]
+    for of, fact in known.items():
+        if fact.part == TABLE or fact.source in others or of in implied:
             continue
-        elif part.startswith(PAST):
-            said += [] if (source, _bare(part)) in shown else [f"{_bare(part)} of {source} was there for a while"]
-        elif other is None:
-            said += [f"{part} of {source} is gone"] if fact.goes else []
-        elif other.definition != fact.definition:
-            said.append(f"{part} of {source} is {' and was '.join(_defined(other.definition, fact.definition))}")
-        elif here and other.identity != fact.identity:
-            said.append(f"{part} of {source} is another one")
-        elif here and part.startswith(PARTITION):
-            said += [f"{part} of {source} {word}"] if (word := _happened(fact, other)) else []
-        elif here and part.startswith(TRIGGER) and other.touched not in ("", fact.touched):
-            said.append(f"{part} of {source} was switched")
-        elif here and other.touched != fact.touched and _is_rewritten(source, known, shown):
-            said.append(f"{part} of {source} was rewritten")
+        if fact.part.startswith(PAST):
+            word = "" if (fact.source, _bare(fact.part)) in shown else "was there for a while"
+        else:
+            word = _happened(fact, shown.get(of), here=here, rewritten=fact.source in rewritten)
+        said += [f"{_bare(fact.part)} of {fact.source} {word}"] if word else []
     come = [fact for of, fact in shown.items() if fact.comes and of not in known]
     said += [f"{fact.part} of {fact.source}{'' if fact.comes > 1 else ' has come'}" for fact in come]
     gone = any(part.startswith((COLUMN, KEPT)) and (source, part) not in shown for source, part in known)
     return Change(", ".join(said[:3]), bool(others), any(fact.comes > 1 for fact in come), gone) if said else None
+
+
+def _happened(fact: Fact, other: Fact | None, *, here: bool, rewritten: bool) -> str:
+    """What became of a part of a source, in words; empty where it is as it was."""
+    if other is None:
+        return "is gone" if fact.goes else ""
+    if other.definition != fact.definition:
+        return f"is {' and was '.join(_defined(other.definition, fact.definition))}"
+    if not here or (other.identity, other.touched) == (fact.identity, fact.touched):
+        return ""
+    if other.identity != fact.identity:
+        return "is another one"
+    if fact.part.startswith(PARTITION):
+        return _moved(fact, other)
+    if fact.part.startswith(TRIGGER) and other.touched:
+        return "was switched"
+    return "was rewritten" if rewritten else ""
 
 
 def _bare(part: str) -> str:
@@ -211,12 +223,7 @@ def _defined(*definitions: str) -> list[str]:
     return [text.removesuffix(USUAL) if both else text for text in definitions]
 
 
-def _is_rewritten(source: str, known: Mapping[tuple[str, str], Fact], shown: Mapping[tuple[str, str], Fact]) -> bool:
-    """Whether the whole table was written anew, as it is when the values of a column are converted."""
-    return known[source, TABLE].touched != shown[source, TABLE].touched
-
-
-def _happened(fact: Fact, other: Fact) -> str:
+def _moved(fact: Fact, other: Fact) -> str:
     """What became of a partition: it was elsewhere, or has other files of which no trigger tells, as when it is emptied alone."""
     (place, files), (now, others) = (one.touched.partition(" ")[::2] for one in (fact, other))
     if place and place != now:
