@@ -12,7 +12,7 @@ from tidemark.maintenance import keyed, linear
 from tidemark.model import Freshness
 from tidemark.render import linear_ticks, spelling
 from tidemark.render.statements import Store
-from tidemark.runtime.ticks import at_once, tick, tick_deltas
+from tidemark.runtime.ticks import at_once, deltas, tick
 from tidemark.runtime.ticks.guard import Choice
 
 NAME, OTHER = "'bob'", "'Bob'"
@@ -194,7 +194,7 @@ def test_a_whole_result_is_compared_as_it_is_spelled(
     """Also where the key has one spelling, and a value beside it has not."""
     if is_planted:
         monkeypatch.setattr(Store, "spelled", ())
-    for module in (tick, tick_deltas, at_once):
+    for module in (tick, deltas, at_once):
         monkeypatch.setattr(module, "choose_for", lambda *_: Choice("full", "asked for"))
     spelled = Spelled(place, "tick")
     spelled.write(*MANY)

@@ -16,7 +16,8 @@ from tidemark.contract.script import Script
 from tidemark.errors import Fault
 from tidemark.maintenance import bilinear
 from tidemark.query import matched
-from tidemark.runtime.ticks import at_once, tick_products
+from tidemark.runtime.ticks import at_once
+from tidemark.runtime.ticks import products as joined
 from tidemark.runtime.ticks.batch import apply_batch, prepare, take_keys
 
 BATCHES = 300 if FULL else 12
@@ -67,9 +68,9 @@ def _die(place: World, at: int) -> None:
     products = script.tick.products if script.tick else None
     assert products is not None
     with mock.patch.object(session, "run", dying), contextlib.suppress(Fault):
-        found, _ = tick_products.add_up(place.duty, script, products, 500)
+        found, _ = joined.add_up(place.duty, script, products, 500)
         if not found.why_not:
-            tick_products.write_sum(place.duty, script, products, found, tick_products.Pace(10.0, False), None)
+            joined.write_sum(place.duty, script, products, found, joined.Pace(10.0, False), None)
 
 
 def _changed_again(place: World, number: int) -> None:
@@ -80,7 +81,7 @@ def test_a_checkpoint_that_stays_behind_is_found(engine_url: str) -> None:
     with world(engine_url, names=("circle",)) as place:
         _changed(place)
         place.tick()
-        with mock.patch.object(tick_products, "move_checkpoints", lambda *_: None):
+        with mock.patch.object(joined, "move_checkpoints", lambda *_: None):
             for number in range(2):
                 _changed_again(place, number)
                 place.tick()

@@ -16,7 +16,7 @@ from tidemark.errors import TidemarkError
 from tidemark.runtime import ledger
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.statements import find_statement
-from tidemark.runtime.ticks import at_once, portions, tick, tick_deltas
+from tidemark.runtime.ticks import at_once, deltas, portions, tick
 from tidemark.runtime.ticks.batch import apply_batch
 
 LOGS = {"sqlite": "tidemark__capture_log_posts", "postgres": "tidemark._capture_log_posts"}
@@ -60,7 +60,7 @@ def test_what_is_little_is_one_transaction_and_leaves_nothing_behind(engine_url:
 
 def _begin_to_add(forum: Forum) -> None:
     """A tick that ends in the middle of its seal: some keys have what was added up, and some have not."""
-    with mock.patch.object(tick_deltas, "choose_pace", one_key_at_a_time):
+    with mock.patch.object(deltas, "choose_pace", one_key_at_a_time):
         (report,) = forum.tidemark.tick("thread_sums", max_batches=2)
     assert not report.drained and report.keys_applied == 1
 

@@ -8,7 +8,7 @@ import pytest
 from tests.protocols.forum import LIVE, QUERIES, Forum, declare, one_key_at_a_time, open_forum
 from tidemark import Project, Tidemark
 from tidemark.errors import Code, Refusal
-from tidemark.runtime.ticks import tick_deltas
+from tidemark.runtime.ticks import deltas
 
 
 def _check(forum: Forum) -> None:
@@ -25,7 +25,7 @@ def test_rows_as_of_now_are_true_between_any_two_transactions_of_a_tick(engine_u
             _check(forum)
             forum.tidemark.tick(max_batches=forum.chance.randint(1, 3))
             _check(forum)
-            with mock.patch.object(tick_deltas, "choose_pace", one_key_at_a_time):
+            with mock.patch.object(deltas, "choose_pace", one_key_at_a_time):
                 # Some keys have what changed already, and some have not.
                 forum.tidemark.tick("thread_sums", max_batches=forum.chance.randint(2, 4))
             _check(forum)

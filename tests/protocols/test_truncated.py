@@ -11,7 +11,7 @@ from tests.protocols.forum import one_key_at_a_time
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.render import linear_ticks
-from tidemark.runtime.ticks import tick_deltas
+from tidemark.runtime.ticks import deltas
 
 SCHEMA = """
 CREATE TABLE threads (id INTEGER PRIMARY KEY);
@@ -62,7 +62,7 @@ def test_a_row_is_of_one_moment_although_a_source_was_emptied_meanwhile(pg_datab
         tidemark.apply()
         # The greatest value goes, so that the tick has to compute the row from the tables as they are.
         write("DELETE FROM posts WHERE id = 2")
-        with mock.patch.object(tick_deltas, "choose_pace", one_key_at_a_time):
+        with mock.patch.object(deltas, "choose_pace", one_key_at_a_time):
             tidemark.tick(max_batches=1)
             write("INSERT INTO posts VALUES (3, 1, 9)")
             write("TRUNCATE likes")

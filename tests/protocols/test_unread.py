@@ -18,7 +18,7 @@ from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.database.session import Session, Unacceptable
 from tidemark.runtime.pace import Pace
-from tidemark.runtime.ticks import tick, tick_deltas
+from tidemark.runtime.ticks import deltas, tick
 from tidemark.runtime.ticks.guard import Choice
 
 NUMBER = {"sqlite": "json_extract({}, '$.a')", "postgresql": "CAST({} AS integer)"}
@@ -210,14 +210,14 @@ def _in_sevens(*_: object) -> Pace:
 def in_small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """No tick is small, a transaction takes a few changes or units, and nothing is read as a whole."""
     monkeypatch.setattr(tick, "tick_at_once", lambda duty, script: None)
-    for module in (tick, tick_deltas):
+    for module in (tick, deltas):
         monkeypatch.setattr(
             module,
             "choose_pace",
             lambda dialect, hold_ms=None: Pace(target_ms=1e9, in_line=False, size=7, size_min=7, size_max=7),
         )
     # Whatever it costs at this moment: on a busy machine the whole result may seem the cheaper way.
-    monkeypatch.setattr(tick_deltas, "choose_for", lambda duty, script, usual, *_: Choice(usual, "asked for"))
+    monkeypatch.setattr(deltas, "choose_for", lambda duty, script, usual, *_: Choice(usual, "asked for"))
 
 
 @pytest.mark.usefixtures("in_small_steps")
@@ -259,10 +259,10 @@ def test_what_a_seal_had_added_before_it_began_anew_is_not_added_twice(engine_ur
         place.write(f"UPDATE posts SET id = id + 1000, note = {GOOD[place.engine].format(9)}")
         assert not tidemark.tick("poisoned", max_batches=4)[0].drained
         with contextlib.ExitStack() as stack:
-            stack.enter_context(mock.patch.object(tick_deltas, "_add", side_effect=Unacceptable("a veto")))
-            stack.enter_context(mock.patch.object(tick_deltas, "_add_everything", side_effect=Killed))
+            stack.enter_context(mock.patch.object(deltas, "_add", side_effect=Unacceptable("a veto")))
+            stack.enter_context(mock.patch.object(deltas, "_add_everything", side_effect=Killed))
             if mistake:
-                stack.enter_context(mock.patch.object(tick_deltas, "_move", _forgetting(tick_deltas._move)))
+                stack.enter_context(mock.patch.object(deltas, "_move", _forgetting(deltas._move)))
             with pytest.raises((Killed, Unacceptable)):
                 tidemark.tick("poisoned")
         place.open().tick()

@@ -32,7 +32,7 @@ from tidemark.runtime import ledger
 from tidemark.runtime.backfill import adding, fill, fill_pages, pages
 from tidemark.runtime.lease import Lease
 from tidemark.runtime.statements import find_statement
-from tidemark.runtime.ticks import at_once, backlog, seals, tick, tick_deltas
+from tidemark.runtime.ticks import at_once, backlog, deltas, seals, tick
 from tidemark.runtime.ticks.processing import Computing
 
 CAUGHT = (*FOUND, *PASSED_ON, "fencing")
@@ -248,7 +248,7 @@ def unread_units(met: Met) -> AbstractContextManager[Any]:
 
 def unread_sums(met: Met) -> AbstractContextManager[Any]:
     """Where what changed cannot be read, nothing is added and nothing is computed anew."""
-    original = tick_deltas._find_added
+    original = deltas._find_added
 
     def find(state: Any, known: Any) -> Any:
         found = original(state, known)
@@ -256,7 +256,7 @@ def unread_sums(met: Met) -> AbstractContextManager[Any]:
         found.everything = found.everything and not found.anew
         return found
 
-    return mock.patch.object(tick_deltas, "_find_added", find)
+    return mock.patch.object(deltas, "_find_added", find)
 
 
 def left_is_filled(met: Met) -> AbstractContextManager[Any]:

@@ -15,7 +15,7 @@ from tidemark.database.open import open_session
 from tidemark.database.session import Session
 from tidemark.dialect import Dialect
 from tidemark.runtime import pace
-from tidemark.runtime.ticks import at_once, backlog, portions, rival, tick, tick_seals, tick_state
+from tidemark.runtime.ticks import at_once, backlog, portions, rival, sealing, state, tick
 from tidemark.runtime.ticks import batch as apply_batch
 from tidemark.runtime.ticks.guard import Choice, Way
 from tidemark.runtime.ticks.seals import TickReport
@@ -88,7 +88,7 @@ def units_take(time: Time, ms: float) -> Iterator[None]:
         return Choice(way, "there is no other way")
 
     with contextlib.ExitStack() as stack:
-        for room in (tick_seals, at_once):
+        for room in (sealing, at_once):
             stack.enter_context(mock.patch.object(room, "apply_batch", slowly))
         for room in (tick, at_once):
             stack.enter_context(mock.patch.object(room, "choose_for", usual))
@@ -126,9 +126,9 @@ def test_what_changes_reach_far_is_read_before_anything_is_written(engine_url: s
             user.run(f"INSERT INTO posts VALUES {rows}")
         tidemark = Tidemark(project, engine_url)
         tidemark.apply()
-        for room in (tick, tick_state, at_once):
+        for room in (tick, state, at_once):
             stack.enter_context(mock.patch.object(room, "choose_pace", _few))
-        readings = stack.enter_context(mock.patch.object(tick_seals, "read_more", side_effect=backlog.read_more))
+        readings = stack.enter_context(mock.patch.object(sealing, "read_more", side_effect=backlog.read_more))
         stack.enter_context(mock.patch.object(rival.Rival, "outruns", return_value=None))
         if mistaken:
             stack.enter_context(mock.patch.object(portions.Portion, "reached", lambda portion, changes, units: None))

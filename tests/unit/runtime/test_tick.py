@@ -66,7 +66,7 @@ def test_a_bounded_tick_stops_and_the_next_goes_on(world: World) -> None:
 
 
 def _tick_by_seven(monkeypatch: pytest.MonkeyPatch) -> None:
-    for room in ("tick", "tick_state"):
+    for room in ("tick", "state"):
         monkeypatch.setattr(f"tidemark.runtime.ticks.{room}.choose_pace", lambda dialect, hold_ms=None: _small_pace(7))
 
 

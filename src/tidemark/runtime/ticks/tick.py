@@ -22,25 +22,24 @@ from tidemark.runtime.pace import choose_pace
 from tidemark.runtime.progress import Event
 from tidemark.runtime.ticks.at_once import Weighed, tick_at_once
 from tidemark.runtime.ticks.batch import prepare_once, tables_of_whole, tables_to_compute
+from tidemark.runtime.ticks.deltas import tick_deltas
 from tidemark.runtime.ticks.full import Whole, read_whole, write_whole
 from tidemark.runtime.ticks.guard import FEW, Choice, Way, choose_for, count_changes
 from tidemark.runtime.ticks.moments import let_time_pass
 from tidemark.runtime.ticks.newcomers import show_newcomers
 from tidemark.runtime.ticks.portions import recall
+from tidemark.runtime.ticks.products import add_up, why_not_added, write_sum
 from tidemark.runtime.ticks.scanning import is_ready, settle
+from tidemark.runtime.ticks.sealing import begin_reading, may_read_first, recompute, seal, seal_at_once, seal_backlog
 from tidemark.runtime.ticks.seals import (
     CONSUME_ROWS,
     TickReport,
     count_dirty,
     has_work,
     hold_sources,
-    let_go,
 )
+from tidemark.runtime.ticks.state import State
 from tidemark.runtime.ticks.steady import write_steadily
-from tidemark.runtime.ticks.tick_deltas import tick_deltas
-from tidemark.runtime.ticks.tick_products import add_up, why_not_added, write_sum
-from tidemark.runtime.ticks.tick_seals import begin_reading, may_read_first, recompute, seal, seal_at_once, seal_backlog
-from tidemark.runtime.ticks.tick_state import State
 from tidemark.runtime.ticks.unread import recording_tick
 
 __all__ = ["TickReport", "count_dirty", "has_work", "tick"]
@@ -122,7 +121,7 @@ def _next(state: State) -> None:
     if not state.sealed:
         return _take_changes(state)
     if state.remains:
-        return _consume_more(state)
+        return state.consume_more()
     return _read_whole(state) if _weigh_units(state) else _apply(state)
 
 
@@ -227,12 +226,6 @@ def _write_whole(state: State, whole: Whole) -> None:
         state.ms += whole.ms
         state.sealed = state.applied = True
         state.remains = whole.consumed >= CONSUME_ROWS
-
-
-def _consume_more(state: State) -> None:
-    """Let the logs go of what everybody has sealed."""
-    state.remains = let_go(state.duty, state.script, state.logs)
-    state.transactions += 1
 
 
 def _apply(state: State) -> None:

@@ -38,11 +38,10 @@ from tidemark.runtime.ticks.seals import (
     about,
     consume,
     is_ahead,
-    let_go,
     read_checkpoints,
     set_targets,
 )
-from tidemark.runtime.ticks.tick_state import Working
+from tidemark.runtime.ticks.state import Working
 from tidemark.runtime.ticks.unread import recording_tick, tell_unread
 from tidemark.telling import tell_doing
 
@@ -133,7 +132,7 @@ def _readably(state: _State) -> None:
 def _next(state: _State) -> None:
     """Do the next transaction."""
     if state.remains:
-        return _consume_more(state)
+        return state.consume_more()
     known = read_checkpoints(state.duty, state.script)
     if any(one.target is None for one in known.values()):
         return _take_whole(state) if _weigh(state) else _begin(state)
@@ -353,9 +352,3 @@ def _after(state: _State, added: _Added, keys: int, written: int, consumed: int,
         state.remains = consumed >= CONSUME_ROWS
         # A seal that an earlier tick left unfinished is finished first; only a seal that began now covers everything.
         state.finished, state.fresh = state.fresh, False
-
-
-def _consume_more(state: _State) -> None:
-    """Let the logs go of what everybody has sealed."""
-    state.remains = let_go(state.duty, state.script, state.logs)
-    state.transactions += 1

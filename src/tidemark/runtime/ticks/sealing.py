@@ -18,7 +18,7 @@ from tidemark.runtime.ticks.backlog import Backlog, read_more, write_some
 from tidemark.runtime.ticks.batch import apply_batch
 from tidemark.runtime.ticks.processing import computing, keeps_changes
 from tidemark.runtime.ticks.seals import CONSUME_ROWS, Sealed, begin_seal, count_dirty, read_checkpoints, seal_slice
-from tidemark.runtime.ticks.tick_state import State
+from tidemark.runtime.ticks.state import State
 from tidemark.runtime.ticks.unread import tell_unread
 
 T = TypeVar("T")

@@ -19,7 +19,7 @@ from tidemark.runtime.ticks.full import Whole
 from tidemark.runtime.ticks.guard import Choice, add_cost
 from tidemark.runtime.ticks.portions import Portion
 from tidemark.runtime.ticks.rival import Rival
-from tidemark.runtime.ticks.seals import TickReport, pace_for_logs
+from tidemark.runtime.ticks.seals import TickReport, let_go, pace_for_logs
 
 ALL_KEYS = 1_000_000_000
 
@@ -66,6 +66,11 @@ class Working:
     def longest_ms(self) -> float:
         """The longest hold."""
         return max(one.longest_ms for one in self.paces)
+
+    def consume_more(self) -> None:
+        """Let the logs go of what everybody has sealed, in a transaction."""
+        self.remains = let_go(self.duty, self.script, self.logs)
+        self.transactions += 1
 
     def end(self, message: str | None) -> None:
         """End the run, if there was anything to record, with why its rows were made true in the way that they were."""
