@@ -13,7 +13,7 @@ from tidemark.maintenance.linear import Builder
 from tidemark.maintenance.parts import Parts
 from tidemark.maintenance.program import Part, RowText, Stored, Visible
 from tidemark.maintenance.result import Result
-from tidemark.maintenance.shapes import over_parts
+from tidemark.maintenance.shapes import argument_types, over_parts
 from tidemark.model import Describe, OutputColumn
 from tidemark.query.cut import is_hidden
 from tidemark.query.functions import LINEAR_AGGREGATES
@@ -98,7 +98,8 @@ def make_branch(result: Result, block: Block, describe: Describe, parts: AskedPa
     """One grouping of the result's query; makes the parts that it asks for. Raises `NotBilinear` for an aggregate that is neither
     added up nor kept `by_value`."""
     builder = Builder(result, block, describe)
-    swaps, types = {}, argument_types(block, describe)
+    calls = [call for call in block.aggregates if not is_no_value(call)]
+    swaps, types = {}, argument_types(calls, from_clause(block), describe)
     for call in block.aggregates:
         if is_no_value(call):
             swaps[call.text] = f"CAST(NULL AS {describe(f'SELECT {call.text} AS v {from_clause(block)}')[0].type})"
@@ -133,22 +134,6 @@ def labels_of(block: Block) -> list[str]:
     """What it reads, in words."""
     tables = [occurrence.table.label for occurrence in block.occurrences]
     return tables + [f"rows of {one.name}" for one in block.calls]
-
-
-def argument_types(block: Block, describe: Describe) -> dict[str, OutputColumn]:
-    """Type and collation of each aggregate's argument, by the argument's text."""
-    arguments = list(
-        {
-            call.argument.text: call.argument
-            for call in block.aggregates
-            if call.argument is not None and not is_no_value(call)
-        }.values()
-    )
-    if not arguments:
-        return {}
-    items = ", ".join(f"{scalar.text} AS a{number}" for number, scalar in enumerate(arguments))
-    described = describe(f"SELECT {items} {from_clause(block)}")
-    return {scalar.text: column for scalar, column in zip(arguments, described, strict=True)}
 
 
 def from_clause(block: Block) -> str:

@@ -9,6 +9,7 @@ locked.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from tidemark.maintenance.aggregates import visible_aggregate
@@ -20,6 +21,7 @@ from tidemark.maintenance.result import Result
 from tidemark.maintenance.shapes import (
     NotLinear,
     all_aggregates,
+    argument_types,
     conjunction,
     from_clause,
     grouped_by_rows,
@@ -96,14 +98,9 @@ class Builder:
     def stored(self, name: str) -> str:
         return f"s.{self.dialect.quote(name)}"
 
-    def argument_types(self, calls: tuple[Aggregate, ...], table: Table, alias: str) -> dict[str, OutputColumn]:
+    def argument_types(self, calls: Iterable[Aggregate], table: Table, alias: str) -> dict[str, OutputColumn]:
         """Type and collation of each aggregate's argument, by the argument's text."""
-        arguments = list({c.argument.text: c.argument for c in calls if c.argument is not None}.values())
-        if not arguments:
-            return {}
-        items = ", ".join(f"{scalar.text} AS a{number}" for number, scalar in enumerate(arguments))
-        described = self.describe(f"SELECT {items} {from_clause(table, alias, self.dialect)}")
-        return {scalar.text: column for scalar, column in zip(arguments, described, strict=True)}
+        return argument_types(calls, from_clause(table, alias, self.dialect), self.describe)
 
     # -- grouped ------------------------------------------------------------------------------------------------------
 
@@ -117,7 +114,7 @@ class Builder:
         plain = [call for call in self.block.aggregates if call not in counted]
         # Where all that is counted is counted in supports, a change that changes no support changes nothing.
         presence = parts.count("rows", None) if plain or not counted else None
-        types = self.argument_types(tuple(plain), occurrence.table, occurrence.alias)
+        types = self.argument_types(plain, occurrence.table, occurrence.alias)
         swaps = {call.text: self.visible_call(call, None, parts, types, self._hint(call)) for call in plain}
         key = tuple(column.output.scalar for column in self.key)
         for call in counted:

@@ -1,17 +1,18 @@
 """What shape a query must have so that sums of changes can keep it.
 
-Owns: `NotLinear` and the tests that no source decides: one block over one source, its subqueries plain. Promises: what raises
-here is kept by recomputing keys, and the reason says why in a sentence.
+Owns: `NotLinear` and the tests that no source decides: one block over one source, its subqueries plain; and how conditions,
+arguments and values of such a block are written over what is stored. Promises: what raises here is kept by recomputing keys, and
+the reason says why in a sentence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from tidemark.dialect import Dialect
 from tidemark.maintenance.program import RowText, text
-from tidemark.model import Table
+from tidemark.model import Describe, OutputColumn, Table
 from tidemark.query.keys import KeyColumn
 from tidemark.query.relation import Aggregate, Block, Query, Recursion, Scalar, SetOperation
 
@@ -84,3 +85,13 @@ def conjunction(scalars: tuple[Scalar, ...]) -> RowText | None:
 def from_clause(table: Table, alias: str, dialect: Dialect) -> str:
     """``FROM table AS alias``, qualified."""
     return f"FROM {dialect.quote(table.schema, table.name)} AS {dialect.quote(alias)}"
+
+
+def argument_types(calls: Iterable[Aggregate], source: str, describe: Describe) -> dict[str, OutputColumn]:
+    """Type and collation of each aggregate's argument, by the argument's text; `source` is the FROM around the calls."""
+    arguments = list({call.argument.text: call.argument for call in calls if call.argument is not None}.values())
+    if not arguments:
+        return {}
+    items = ", ".join(f"{scalar.text} AS a{number}" for number, scalar in enumerate(arguments))
+    described = describe(f"SELECT {items} {source}")
+    return {scalar.text: column for scalar, column in zip(arguments, described, strict=True)}

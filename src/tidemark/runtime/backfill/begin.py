@@ -7,7 +7,7 @@ what failed or was quarantined, never what is done; a definition that changed is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from shlex import quote
 from typing import Any
@@ -18,6 +18,7 @@ from tidemark.model import Backfill
 from tidemark.runtime.backfill.chunk import QUARANTINED, Range
 from tidemark.runtime.backfill.pages import Key
 from tidemark.runtime.duty import Duty
+from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.progress import Event
 from tidemark.runtime.runs import Run, add_named_run
 from tidemark.runtime.values import pack, unpack
@@ -25,6 +26,8 @@ from tidemark.states import BACKFILL, UNKNOWN, check_move, read_state
 
 HOP_KEYS = 50_000
 RETRIED_MAX = 100_000
+Cut = tuple[Key | None, Key, int]
+"""A range of a walk, after one key up to another, and how many keys it has."""
 
 
 @dataclass
@@ -85,12 +88,7 @@ def begin(
         ledger = duty.ledger
         attempt = stored.attempt + (another and stored.state != "planned")
         if fresh:
-            for statement in ("remove_ranges", "clear_quarantine"):
-                ledger.run(statement, {"backfill": name})
-            for place, (low, high, _) in enumerate(cuts):
-                ends = {"low": None if low is None else pack(low), "high": pack(high)}
-                ledger.run("add_range", {"backfill": name, "place": place, **ends})
-            ledger.run("add_range", {"backfill": name, "place": QUARANTINED, "low": None, "high": None})
+            _lay_out(ledger, name, cuts)
             total: int | None = sum(keys for _, _, keys in cuts)
         elif another:
             ledger.run("reset_ranges", {"backfill": name})
@@ -108,6 +106,16 @@ def begin(
         return Begun(run, attempt, _ranges(duty, name), quarantine, done, total)
 
     return duty.write(work).value
+
+
+def _lay_out(ledger: Ledger, name: str, cuts: Iterable[Cut]) -> None:
+    """Write down the ranges of a walk that begins at the first key, in the caller's transaction."""
+    for statement in ("remove_ranges", "clear_quarantine"):
+        ledger.run(statement, {"backfill": name})
+    for place, (low, high, _) in enumerate(cuts):
+        ends = {"low": None if low is None else pack(low), "high": pack(high)}
+        ledger.run("add_range", {"backfill": name, "place": place, **ends})
+    ledger.run("add_range", {"backfill": name, "place": QUARANTINED, "low": None, "high": None})
 
 
 def _check(stored: _Stored, backfill: Backfill, *, another: bool, anew: bool) -> None:
@@ -150,9 +158,7 @@ def _key(text: Any) -> Key | None:
     return None if text is None else unpack(text)
 
 
-def survey(
-    duty: Duty, walk: Walk, parts: int, tell: Callable[[int], None] = lambda keys: None
-) -> list[tuple[Key | None, Key, int]]:
+def survey(duty: Duty, walk: Walk, parts: int, tell: Callable[[int], None] = lambda keys: None) -> list[Cut]:
     """Every key that there is now, as `parts` ranges with the number of keys in each; nothing for an empty table. After each hop
     `tell` is told how many were counted.
 
@@ -162,7 +168,7 @@ def survey(
     if row is None:
         return []
     last, low = tuple(row), None
-    hops: list[tuple[Key | None, Key, int]] = []
+    hops: list[Cut] = []
     while True:
         duty.check_stop("the count of the keys")
         within = {**bounds(low, last), "tidemark_skip": HOP_KEYS - 1}
@@ -176,7 +182,7 @@ def survey(
     return _join(hops, parts)
 
 
-def _join(hops: list[tuple[Key | None, Key, int]], parts: int) -> list[tuple[Key | None, Key, int]]:
+def _join(hops: list[Cut], parts: int) -> list[Cut]:
     """Hops in a row as one range each, so that there are about `parts` of them."""
     each = max(1, -(-len(hops) // parts))
     joined = []

@@ -236,22 +236,29 @@ def _raise_up(duty: Duty, step: Step, detach: bool) -> Installed:
         if step.upkeep is not None and before is not None and before.state == "installing":
             # What keeps the store that is to be filled was taken out of service by that: it comes back first, in the next pass.
             return installed
-        if step.upkeep is not None and before is not None:
-            if installed.state not in ("backfilling", "verifying"):
-                installed = begin_widening(duty, installed, before, step.upkeep, partial(drain, duty, before.script))
-        elif step.verb == "reinstall":
-            installed = reinstall(duty, installed)
-        elif installed.state == "paused" and not step.findings:
-            # Its captures have been there all the while: what is filled stands.
-            installed = duty.write(partial(duty.ledger.move, installed, "backfilling")).value
-        elif _needs_pieces(step, installed):
-            installed = install_pieces(duty, installed)
+        installed = _bring_about(duty, step, installed, before)
         if detach or (step.verb == "reinstall" and installed.state == "live"):
             return installed
         if awaits(installed, _read_by(duty, installed)):
             # What it reads is filled by a worker, so this one is too.
             return installed
         return finish(duty, installed, _readable(duty, installed))
+
+
+def _bring_about(duty: Duty, step: Step, installed: Installed, before: Installed | None) -> Installed:
+    """Create what the generation lacks; it is ready to be filled then, or is again what it was."""
+    if step.upkeep is not None and before is not None:
+        if installed.state in ("backfilling", "verifying"):
+            return installed
+        return begin_widening(duty, installed, before, step.upkeep, partial(drain, duty, before.script))
+    if step.verb == "reinstall":
+        return reinstall(duty, installed)
+    if installed.state == "paused" and not step.findings:
+        # Its captures have been there all the while: what is filled stands.
+        return duty.write(partial(duty.ledger.move, installed, "backfilling")).value
+    if installed.state in ("planned", "installing", "failed", "paused") or step.findings:
+        return install_pieces(duty, installed)
+    return installed
 
 
 def _begin(duty: Duty, step: Step, script: Script) -> Installed:
@@ -285,10 +292,6 @@ def _readable(duty: Duty, installed: Installed) -> Installed | None:
 def is_in_place(script: Script) -> bool:
     """Whether the rows are stored in a table of the user's."""
     return script.store == script.public and not script.supports
-
-
-def _needs_pieces(step: Step, installed: Installed) -> bool:
-    return installed.state in ("planned", "installing", "failed", "paused") or bool(step.findings)
 
 
 def finish(duty: Duty, installed: Installed, before: Installed | None) -> Installed:

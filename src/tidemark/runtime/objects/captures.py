@@ -83,19 +83,22 @@ def find_faults(
             capture, table = known.get(log.source), tables.get(log.source, log.table)
             if capture is None:
                 found[log.source] = f"there is no capture of {log.source}"
-            elif said := find_fault(capture, present):
+            elif said := find_fault(capture, present) or _find_difference(capture, table, capture_of):
                 found[log.source] = said
-            elif gone := [name for name in capture.columns if table.column(name) is None]:
-                if any(name not in dict(capture.narrowings) for name in gone):
-                    # Of an earlier version: what can be narrowed loses what is gone without a fault.
-                    found[log.source] = f"the capture of {log.source} logs {', '.join(gone)}, which is gone"
-            else:
-                again = capture_of(table, capture.columns)
-                if not follows(again, capture):
-                    found[log.source] = f"the capture of {log.source} has another text now"
-                elif again.pieces != capture.pieces:
-                    found[log.source] = f"the capture of {log.source} {RESHAPED}"
     return found
+
+
+def _find_difference(capture: Capture, table: Table, capture_of: CaptureOf) -> str:
+    """How a capture differs from what it should be over the table as it is now, as a sentence; empty where it does not."""
+    gone = [name for name in capture.columns if table.column(name) is None]
+    if gone:
+        # What can be narrowed loses what is gone without a fault; what an earlier version made cannot.
+        lost = any(name not in dict(capture.narrowings) for name in gone)
+        return f"the capture of {capture.source} logs {', '.join(gone)}, which is gone" if lost else ""
+    again = capture_of(table, capture.columns)
+    if not follows(again, capture):
+        return f"the capture of {capture.source} has another text now"
+    return f"the capture of {capture.source} {RESHAPED}" if again.pieces != capture.pieces else ""
 
 
 def follows(capture: Capture, known: Capture) -> bool:

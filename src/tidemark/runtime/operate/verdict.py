@@ -132,21 +132,8 @@ def _judge_table(one: TableStatus, now: datetime.datetime | None, patience: Mapp
     def find(level: Level, says: str, next_: str = "") -> None:
         found.append(Finding("table", one.name, level, says, next_ or one.next))
 
-    if one.state == "failed" and one.failure == CANCELLED:
-        find("warn", f"was given up: {CANCELLED}")
-    elif one.state == "failed":
-        find("fail", f"failed: {one.failure or 'no cause is on record'}")
-    elif one.state == "retired":
-        find("warn", "has an old generation that is not removed yet")
-    elif one.state in COMING and not (one.shown and one.state in ("planned", "installing")):
-        find("warn", COMING[one.state])
-    elif one.state != "live":
-        says = (
-            "was taken out of service: changes may have been missed"
-            if one.state in COMING
-            else "is in no state we know: run the version of Tidemark that wrote it"
-        )
-        find("fail", says)
+    if one.state != "live":
+        find(*_judge_state(one))
     if one.drift:
         find(
             "fail",
@@ -166,6 +153,21 @@ def _judge_table(one: TableStatus, now: datetime.datetime | None, patience: Mapp
             "tidemark run",
         )
     return found
+
+
+def _judge_state(one: TableStatus) -> tuple[Level, str]:
+    """What is to be said of a table that is not live."""
+    if one.state == "failed":
+        if one.failure == CANCELLED:
+            return "warn", f"was given up: {CANCELLED}"
+        return "fail", f"failed: {one.failure or 'no cause is on record'}"
+    if one.state == "retired":
+        return "warn", "has an old generation that is not removed yet"
+    if one.state not in COMING:
+        return "fail", "is in no state we know: run the version of Tidemark that wrote it"
+    if one.shown and one.state in ("planned", "installing"):
+        return "fail", "was taken out of service: changes may have been missed"
+    return "warn", COMING[one.state]
 
 
 def _judge_backfill(one: BackfillStatus) -> list[Finding]:
