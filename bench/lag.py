@@ -19,8 +19,8 @@ from typing import Any
 from bench.budgets import Figure, budget_table
 from bench.duties import QUERY, Place, both_places
 from tidemark import Project, Tidemark
-from tidemark.database.postgres import PostgresSession
-from tidemark.database.sqlite import SqliteSession
+from tidemark.database.postgres.session import PostgresSession
+from tidemark.database.sqlite.session import SqliteSession
 
 JOIN = (
     "SELECT u.id AS user_id, count(p.id) AS n, max(p.ms * 2) AS most "

@@ -8,8 +8,9 @@ from __future__ import annotations
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Table
-from tidemark.render import postgres_diff, sqlite_diff
 from tidemark.render.measures import Words, measure, sample
+from tidemark.render.postgres import diff as postgres_diff
+from tidemark.render.sqlite import diff as sqlite_diff
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.truth.diff import Names, Side, TableDiff, compare_tables
 

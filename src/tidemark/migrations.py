@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from tidemark.database.sqlite_given import Given, session_of
+from tidemark.database.sqlite.given import Given, session_of
 from tidemark.dialect import POSTGRESQL, SQLITE
 from tidemark.runtime.changes.detached import Detached, detach, reattach
 from tidemark.runtime.clock import Clock

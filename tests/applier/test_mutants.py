@@ -11,7 +11,9 @@ from tests.applier import test_memory, test_sampled, test_units
 from tests.findings.place import Place
 from tidemark import Fault, Refusal
 from tidemark.memory import First, Ratchet
-from tidemark.render import keyed, memory, postgres_slices, sqlite_slices, units
+from tidemark.render import keyed, memory, units
+from tidemark.render.postgres import slices as postgres_slices
+from tidemark.render.sqlite import slices as sqlite_slices
 from tidemark.render.statements import Store
 
 Found = (AssertionError, Fault, Refusal)

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from tidemark import Project, Tidemark
-from tidemark.database.postgres import PostgresSession
+from tidemark.database.postgres.session import PostgresSession
 from tidemark.runtime.backfill import worker
 from tidemark.runtime.backfill.gate import Gate
 from tidemark.runtime.backfill.runner import Orders

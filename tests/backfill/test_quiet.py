@@ -122,7 +122,7 @@ def test_the_first_commit_of_anybody_ends_it(
 
     monkeypatch.setattr(fill, "_put", late)
     if not watched:
-        session = "tidemark.database.sqlite.SqliteSession.changes_marker"
+        session = "tidemark.database.sqlite.session.SqliteSession.changes_marker"
         monkeypatch.setattr(session, lambda self: "")
     here = engine(sqlite_path, columns=columns, clock=Clock(wait=wait))
     if watched:

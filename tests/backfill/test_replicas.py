@@ -9,7 +9,7 @@ import psycopg
 from psycopg import pq
 
 from tidemark.database.open import open_session
-from tidemark.database.postgres import PostgresSession
+from tidemark.database.postgres.session import PostgresSession
 from tidemark.runtime.throttle import Limits, reasons_of
 
 LIMITS = Limits(replica_bytes=100_000)

@@ -11,7 +11,7 @@ from tests.backfill.place import Songs, Watch
 from tidemark import Fault, Refusal
 from tidemark.cli.reports import backfills_text
 from tidemark.database.session import Strain
-from tidemark.database.sqlite import SqliteSession
+from tidemark.database.sqlite.session import SqliteSession
 from tidemark.errors import Exit
 from tidemark.runtime import throttle
 from tidemark.runtime.backfill import worker

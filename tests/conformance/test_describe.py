@@ -9,7 +9,7 @@ import pytest
 
 from tests.conformance.conftest import HOSTILE, execute
 from tidemark.database.session import Session
-from tidemark.database.sqlite_probe import explain_columns, store_columns
+from tidemark.database.sqlite.probe import explain_columns, store_columns
 from tidemark.errors import Code, Place, Refusal
 
 

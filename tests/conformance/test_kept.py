@@ -7,8 +7,8 @@ from unittest import mock
 import pytest
 
 from tests.conformance.conftest import Opener
-from tidemark.database import postgres_kept
-from tidemark.database.postgres import PostgresSession
+from tidemark.database.postgres import kept as postgres_kept
+from tidemark.database.postgres.session import PostgresSession
 from tidemark.database.session import Conflict, Parameters
 from tidemark.errors import TidemarkError
 

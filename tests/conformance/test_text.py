@@ -2,8 +2,8 @@
 
 import pytest
 
-from tidemark.database.postgres_parameters import parameter_names, to_driver, to_numbered
-from tidemark.database.sqlite_text import first_word, statements, verb
+from tidemark.database.postgres.parameters import parameter_names, to_driver, to_numbered
+from tidemark.database.sqlite.text import first_word, statements, verb
 
 NAMES = frozenset({"a", "b", "ü"})
 

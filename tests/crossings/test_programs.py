@@ -19,8 +19,11 @@ from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
 from tidemark.errors import Fault
-from tidemark.render import postgres_crossings, postgres_flush, postgres_flush_crossed, sqlite_crossings
 from tidemark.render.crossings import Shown, crossing_select
+from tidemark.render.postgres import crossings as postgres_crossings
+from tidemark.render.postgres import flush as postgres_flush
+from tidemark.render.postgres import flush_crossed as postgres_flush_crossed
+from tidemark.render.sqlite import crossings as sqlite_crossings
 from tidemark.runtime.clock import Clock
 
 STEPS = 1200 if FULL else 40

@@ -99,7 +99,7 @@ def test_numbers_that_differ_in_the_last_digit_are_two_keys(sqlite_path: Path) -
 
 
 def test_keys_that_hash_alike_are_told_apart(pg_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tidemark.render.postgres_crossings.HASH", "(0 * hash_record_extended(ROW({}), 0))")
+    monkeypatch.setattr("tidemark.render.postgres.crossings.HASH", "(0 * hash_record_extended(ROW({}), 0))")
     with _words(pg_database, "numeric") as (session, engine):
         _write(session, engine, "1.0", "2", "3.00", "NULL")
         _write(session, engine, "1", "2.00", "3.0", "NULL")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.findings.place import Place
-from tidemark.database import postgres_probe
+from tidemark.database.postgres import probe as postgres_probe
 from tidemark.errors import Fault
 from tidemark.model import Freshness
 

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from tidemark import Project, Tidemark
-from tidemark.database.postgres import PostgresSession
+from tidemark.database.postgres.session import PostgresSession
 from tidemark.database.session import Strain
 from tidemark.errors import Fault
 from tidemark.runtime.backfill import fill

@@ -7,10 +7,13 @@ import pytest
 
 from tests.findings.place import Place
 from tidemark import Refusal
-from tidemark.database import postgres_catalog, postgres_equality, postgres_probe
+from tidemark.database.postgres import catalog as postgres_catalog
+from tidemark.database.postgres import equality as postgres_equality
+from tidemark.database.postgres import probe as postgres_probe
 from tidemark.maintenance import aggregates
 from tidemark.model import Freshness, Table
-from tidemark.render import postgres_flush, postgres_log
+from tidemark.render.postgres import flush as postgres_flush
+from tidemark.render.postgres import log as postgres_log
 
 # By type: two values. A box equals every other one of its area, and has no equality by which rows could be grouped.
 BARE = {

@@ -11,7 +11,7 @@ import pytest
 from tests.findings.place import Place, attempt
 from tests.findings.test_postgres_concurrency import LEVELS, begin, both_commit
 from tests.kit.size import FULL
-from tidemark.render import postgres_settle
+from tidemark.render.postgres import settle as postgres_settle
 
 TABLES = (
     "CREATE TABLE users (id int PRIMARY KEY, name text, region text)",

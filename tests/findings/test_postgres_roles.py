@@ -13,7 +13,7 @@ from tests.kit.postgres import Server
 from tidemark import Refusal
 from tidemark.errors import Code
 from tidemark.model import Freshness
-from tidemark.render import postgres_settings
+from tidemark.render.postgres import settings as postgres_settings
 from tidemark.runtime.objects import gaps
 
 WRITER = "findings_writer"

@@ -11,7 +11,10 @@ from tests.findings.place import Place
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.model import Freshness
-from tidemark.render import postgres_alike, sqlite_rows, sqlite_slices, statements
+from tidemark.render import statements
+from tidemark.render.postgres import alike as postgres_alike
+from tidemark.render.sqlite import rows as sqlite_rows
+from tidemark.render.sqlite import slices as sqlite_slices
 
 # By engine and table: the types of its columns, and how the value of each is written before and afterwards.
 LOOSE = {"BLOB": ("1", "1.0"), "": ("1", "1.0"), "TEXT COLLATE NOCASE": ("'bob'", "'Bob'")}

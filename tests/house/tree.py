@@ -52,12 +52,12 @@ class Module:
 
     @property
     def room(self) -> str:
-        """The path below ``src/tidemark/``, such as ``render/sqlite.py``; empty elsewhere."""
+        """The path below ``src/tidemark/``, such as ``render/sqlite/linear.py``; empty elsewhere."""
         return self.path.removeprefix(f"src/{PACKAGE}/") if self.in_package else ""
 
     @property
     def name(self) -> str:
-        """The dotted name, such as ``tidemark.render.sqlite`` or ``tests.kit``."""
+        """The dotted name, such as ``tidemark.render.sqlite.linear`` or ``tests.kit``."""
         parts = self.path.removeprefix("src/").removesuffix(".py").split("/")
         return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 

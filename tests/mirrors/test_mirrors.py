@@ -15,7 +15,7 @@ import pytest
 from tidemark import Fault, Project, Refusal, Tidemark
 from tidemark.database.open import open_session
 from tidemark.errors import Code
-from tidemark.render import postgres_mirror
+from tidemark.render.postgres import mirror as postgres_mirror
 from tidemark.runtime.objects import install
 from tidemark.runtime.progress import Event
 from tidemark.runtime.ticks.batch import prepare

@@ -13,7 +13,7 @@ import pytest
 
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
-from tidemark.database.postgres import PostgresSession
+from tidemark.database.postgres.session import PostgresSession
 from tidemark.database.session import Conflict, Mode
 
 SCHEMA = """

@@ -15,7 +15,7 @@ from tests.simulation import worlds
 from tests.simulation.compiled import SCRIPTS
 from tests.simulation.mutants import Met
 from tests.simulation.mutants_runtime import Mistake
-from tidemark.database import sqlite_catalog
+from tidemark.database.sqlite import catalog as sqlite_catalog
 from tidemark.model import Table
 from tidemark.runtime.changes import detached
 from tidemark.runtime.objects import gaps, sources

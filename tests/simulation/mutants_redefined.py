@@ -15,8 +15,9 @@ from tests.simulation.mutants import Met
 from tests.simulation.mutants_runtime import Mistake, Patch
 from tests.simulation.redefined import FAMILY
 from tidemark.contract.script import Carried, Carry, Script
-from tidemark.render import postgres_crossings, sqlite_crossings
 from tidemark.render.crossings import crossing_select
+from tidemark.render.postgres import crossings as postgres_crossings
+from tidemark.render.sqlite import crossings as sqlite_crossings
 from tidemark.runtime.changes import carry, cutover
 from tidemark.runtime.duty import Duty
 

@@ -27,7 +27,8 @@ from tests.simulation.run import Ground
 from tests.simulation.strains import Strain, at_ticks
 from tests.simulation.tally import Tally
 from tidemark.contract import ways
-from tidemark.render import postgres_slices, sqlite_slices
+from tidemark.render.postgres import slices as postgres_slices
+from tidemark.render.sqlite import slices as sqlite_slices
 from tidemark.runtime import ledger
 from tidemark.runtime.backfill import adding, fill, fill_pages, pages
 from tidemark.runtime.lease import Lease

@@ -18,7 +18,9 @@ from tests.simulation.mutants_unlike import compiled
 from tidemark.maintenance import keyed, linear, restrict
 from tidemark.query import grouping, values
 from tidemark.query.relation import Block, Derived
-from tidemark.render import postgres_flush, postgres_flush_crossed, spelling
+from tidemark.render import spelling
+from tidemark.render.postgres import flush as postgres_flush
+from tidemark.render.postgres import flush_crossed as postgres_flush_crossed
 from tidemark.render.statements import Store
 
 

@@ -15,8 +15,9 @@ from tests.simulation.compiled import SCRIPTS
 from tests.simulation.mutants import Met
 from tests.simulation.mutants_runtime import Mistake, Patch
 from tidemark.compiler import derived
-from tidemark.database import postgres_probe, sqlite_catalog
-from tidemark.database.postgres_domains import BARE_TYPE
+from tidemark.database.postgres import probe as postgres_probe
+from tidemark.database.postgres.domains import BARE_TYPE
+from tidemark.database.sqlite import catalog as sqlite_catalog
 from tidemark.maintenance import linear
 from tidemark.query import comparisons, lower, parse, readings
 

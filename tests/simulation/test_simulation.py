@@ -20,7 +20,8 @@ from tests.simulation.programs import draw_case
 from tests.simulation.run import SEEDS, Budget, Ground, attempt, campaign, ground, script
 from tests.simulation.truth import PAGE, TALLIES, page, read
 from tidemark.maintenance.program import LinearProgram
-from tidemark.render import postgres_flush, postgres_flush_crossed
+from tidemark.render.postgres import flush as postgres_flush
+from tidemark.render.postgres import flush_crossed as postgres_flush_crossed
 from tidemark.render.statements import Store
 
 SEED = os.environ.get("TIDEMARK_SIMULATION_SEED", "tidemark")

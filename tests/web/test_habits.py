@@ -11,9 +11,9 @@ import pytest
 from starlette.requests import Request
 
 from tests.web.conftest import Forum
-from tidemark.database import postgres_habit
 from tidemark.database.open import open_session
-from tidemark.database.postgres import PostgresSession
+from tidemark.database.postgres import habit as postgres_habit
+from tidemark.database.postgres.session import PostgresSession
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.operate.onlooker import Onlooker
 from tidemark.runtime.operate.overview import Overview, read_overview

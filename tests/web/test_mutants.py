@@ -14,8 +14,8 @@ import pytest
 from tests.kit.size import in_turn
 from tests.web import test_habits, test_health, test_looking, test_metrics, test_mounting, test_runs
 from tests.web.conftest import Forum, begin, fill
-from tidemark.database.postgres_habit import Habit
-from tidemark.database.sqlite import SqliteSession
+from tidemark.database.postgres.habit import Habit
+from tidemark.database.sqlite.session import SqliteSession
 from tidemark.runtime.audit import record
 from tidemark.runtime.operate import onlooker, overview, verdict
 from tidemark.runtime.samples import Sampler

@@ -12,21 +12,19 @@ from tidemark.contract.script import Piece
 from tidemark.maintenance.mirror import Mirror
 from tidemark.maintenance.program import KeyedProgram, LinearProgram
 from tidemark.model import Crossing, Table
-from tidemark.render import (
-    postgres,
-    postgres_commit,
-    postgres_crossings,
-    postgres_keyed,
-    postgres_log,
-    postgres_mirror,
-    sqlite,
-    sqlite_commit,
-    sqlite_crossings,
-    sqlite_keyed,
-    sqlite_log,
-    sqlite_mirror,
-)
 from tidemark.render.crossings import Shown
+from tidemark.render.postgres import commit as postgres_commit
+from tidemark.render.postgres import crossings as postgres_crossings
+from tidemark.render.postgres import keyed as postgres_keyed
+from tidemark.render.postgres import linear as postgres
+from tidemark.render.postgres import log as postgres_log
+from tidemark.render.postgres import mirror as postgres_mirror
+from tidemark.render.sqlite import commit as sqlite_commit
+from tidemark.render.sqlite import crossings as sqlite_crossings
+from tidemark.render.sqlite import keyed as sqlite_keyed
+from tidemark.render.sqlite import linear as sqlite
+from tidemark.render.sqlite import log as sqlite_log
+from tidemark.render.sqlite import mirror as sqlite_mirror
 from tidemark.render.statements import Store
 
 Indexes = tuple[tuple[str, ...], ...]

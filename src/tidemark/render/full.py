@@ -13,10 +13,11 @@ from collections.abc import Callable
 from tidemark.contract.ways import Full
 from tidemark.maintenance.program import KeyedProgram, LinearProgram, Remembered
 from tidemark.memory import First
-from tidemark.render import postgres_full, sqlite_full
 from tidemark.render.lists import Lists
 from tidemark.render.memory import folded
 from tidemark.render.numbered import RANGE, remove
+from tidemark.render.postgres import full as postgres_full
+from tidemark.render.sqlite import full as sqlite_full
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store
 from tidemark.render.whole import can_group, rows_of_keyed, rows_of_linear
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from tidemark.dialect import Dialect
-from tidemark.render import postgres_phrases, sqlite_phrases
+from tidemark.render.postgres import phrases as postgres_phrases
+from tidemark.render.sqlite import phrases as sqlite_phrases
 
 
 class Phrases(Protocol):

@@ -10,7 +10,8 @@ from typing import Protocol
 from tidemark.dialect import Dialect
 from tidemark.model import Table
 from tidemark.names import Names
-from tidemark.render import postgres_slices, sqlite_slices
+from tidemark.render.postgres import slices as postgres_slices
+from tidemark.render.sqlite import slices as sqlite_slices
 
 
 class Slices(Protocol):

@@ -14,7 +14,7 @@ import pytest
 
 from tidemark import Project, Tidemark
 from tidemark.database.session import Mode
-from tidemark.database.sqlite import SqliteSession
+from tidemark.database.sqlite.session import SqliteSession
 from tidemark.runtime import statements
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.statements import Statement

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from pathlib import Path
 
-from tidemark.database.sqlite import SqliteSession
+from tidemark.database.sqlite.session import SqliteSession
 from tidemark.runtime.ledger import Ledger
 
 STEPS = 100
