@@ -75,7 +75,7 @@ def rendered(case: Case, dialect: Dialect) -> str:
     lines += [f"-- because: {reason}" for reason in script.reasons]
     for piece in script.pieces:
         lines += ["", f"-- {piece.kind} {piece.name}" + (" (public)" if piece.public else ""), f"{piece.create};"]
-    for log in script.tick.logs if script.tick else ():
+    for log in script.logs:
         for piece in capture(dialect, log.table, log.columns).pieces:
             lines += ["", f"-- {piece.kind} {piece.name} (shared by all that read {log.source})", f"{piece.create};"]
     applier = script.applier

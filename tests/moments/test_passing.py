@@ -141,7 +141,7 @@ def test_a_range_of_an_index_finds_what_is_due(engine_url: str) -> None:
         tidemark = Tidemark(project, engine_url)
         tidemark.apply()
         (script,) = tidemark.sql()
-        assert script.tick is not None and script.tick.due is not None
+        assert script.due is not None
         (statement,) = script.tick.due.statements
         if session.dialect.has_schemas:
             with session.transaction("write"):

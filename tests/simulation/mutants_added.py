@@ -14,7 +14,8 @@ from tests.simulation.mutants import Change, Mutant
 from tests.simulation.mutants_keyed import shown_live
 from tests.simulation.pinned import LATE
 from tests.simulation.strains import halting
-from tidemark.contract.script import Applier, Deltas, Script
+from tidemark.contract.script import Applier, Script
+from tidemark.contract.tick import Deltas
 
 BOTH: tuple[Engine, Engine] = ("sqlite", "postgres")
 GROUPS = ("group", "universe")

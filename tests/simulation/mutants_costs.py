@@ -62,7 +62,7 @@ def _terms(edit: Callable[[str], str], keep: Callable[[Product], bool] = lambda 
 def as_they_were(script: Script) -> Script:
     """The other tables are read without the rows that came."""
     same = "IS" if script.engine == "sqlite" else "IS NOT DISTINCT FROM"
-    logs = script.tick.logs if script.tick else ()
+    logs = script.logs
 
     def edit(add: str) -> str:
         start, where, rest = add.partition(" WHERE ")

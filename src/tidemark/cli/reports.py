@@ -93,7 +93,7 @@ def _why(plan: InstallPlan, index: MissingIndex) -> str:
 
 def _step_text(step: Step) -> str:
     facts = f", {step.script.klass} at {step.script.freshness}" if step.script else ""
-    scans = step.script.tick.scans if step.script and step.script.tick else ()
+    scans = step.script.scans if step.script else ()
     facts += "".join(f", scanning {scan.source} by {scan.watermark} (eventually verified)" for scan in scans)
     rows = f", largest source about {step.rows:,} rows" if step.rows is not None else ""
     scripts = [step.script] if step.script else [row.script for row in step.obsolete]

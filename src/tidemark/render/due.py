@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tidemark.contract.script import DueTexts
+from tidemark.contract.tick import DueTexts
 from tidemark.maintenance.program import Due, DueTest, KeyedProgram, KeyQuery
 from tidemark.names import Names, ledger
 from tidemark.query.relation import Called, Occurrence, Scalar

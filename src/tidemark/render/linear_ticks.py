@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tidemark.contract.script import Applier, Deltas, SourceLog, Tick
+from tidemark.contract.script import Applier
+from tidemark.contract.tick import Deltas, SourceLog, Tick
 from tidemark.maintenance.program import Feed, LinearProgram, Part
 from tidemark.model import Table
 from tidemark.render import linear, spelling, statements

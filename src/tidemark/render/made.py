@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tidemark.contract.costs import Fan
-from tidemark.contract.script import Applier, MissingIndex, Piece, Tick
+from tidemark.contract.script import Applier, MissingIndex, Piece
+from tidemark.contract.tick import Tick
 from tidemark.maintenance.bilinear import BilinearProgram
 from tidemark.maintenance.edges import reasons_of
 from tidemark.maintenance.mirror import Mirror, make_mirror

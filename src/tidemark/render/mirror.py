@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tidemark.contract.script import Applier, Tick
+from tidemark.contract.script import Applier
+from tidemark.contract.tick import Tick
 from tidemark.contract.ways import Catchup, Newcomers, Whole
 from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.maintenance.mirror import Mirror, literal_test

@@ -91,7 +91,7 @@ def notes(scans: tuple[SourceScan, ...]) -> tuple[str, ...]:
 
 def scheduled(script: Script, declaration: Declaration) -> Script:
     """The script with the verification that is part of scanning, where a source is scanned and nothing else is declared."""
-    if script.tick is None or not script.tick.scans or declaration.verify is not None:
+    if not script.scans or declaration.verify is not None:
         return script
     return replace(script, verify_seconds=VERIFY_SECONDS, repairs=True)
 

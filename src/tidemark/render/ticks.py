@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tidemark.contract.script import SourceLog, Tick
+from tidemark.contract.tick import SourceLog, Tick
 from tidemark.contract.ways import Reach
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.model import Table

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Generic, TypeVar
 
-from tidemark.contract.script import SourceLog
+from tidemark.contract.tick import SourceLog
 from tidemark.database.session import Conflict, Mode, Session
 from tidemark.errors import Exit, Fault
 from tidemark.processors import Functions

@@ -387,7 +387,7 @@ def _about(row: tuple[Any, ...]) -> tuple[str, int, str]:
 def _read_installed(row: tuple[Any, ...], known: Script, captures: Mapping[str, Capture]) -> Installed:
     name, generation, fingerprint, state, replaces, live_at, verified_at, failure, *rest = row
     cursor_at, cursor_total, rows_counted, counted_at = rest
-    logs = known.tick.logs if known.tick else ()
+    logs = known.logs
     return Installed(
         name,
         int(generation),

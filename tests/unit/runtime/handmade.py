@@ -3,7 +3,8 @@
 They let the runtime be tested without the pure tower, and show what the tower has to write.
 """
 
-from tidemark.contract.script import Applier, Capture, Piece, Script, SourceLog, Tick
+from tidemark.contract.script import Applier, Capture, Piece, Script
+from tidemark.contract.tick import SourceLog, Tick
 from tidemark.contract.ways import Reach
 from tidemark.dialect import POSTGRESQL, SQLITE, Dialect
 from tidemark.model import Column, Table

@@ -88,7 +88,7 @@ def test_a_part_of_a_seal_that_somebody_finished_is_the_last(world: World) -> No
     world.apply(world.wanted())
     world.posts((1000, 3, 5))
     script = world.script()
-    (log,) = script.tick.logs if script.tick else ()
+    (log,) = script.logs
     prepare_once(world.duty, script)
     bounds = {"position": 0, "previous": world.duty.ledger.checkpoints(script)[log.source].snapshot, "limit": 64}
     found = world.duty.read(

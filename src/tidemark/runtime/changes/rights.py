@@ -22,7 +22,7 @@ def check_rights(ledger: Ledger, scripts: Sequence[Script], catalog: Catalog) ->
     sources: dict[str, str] = {}
     scanned: dict[str, str] = {}
     for script in scripts:
-        scans = {scan.source: scan.table for scan in script.tick.scans} if script.tick else {}
+        scans = {scan.source: scan.table for scan in script.scans}
         scanned.update(dict.fromkeys(scans.values(), script.name))
         for table in catalog.tables.values():
             # Nothing is put on a source that is scanned.

@@ -39,7 +39,7 @@ LOG_BYTES_MAX = 1024 * 1024
 
 def sources_of(script: Script) -> frozenset[str]:
     """The sources whose captures a script reads."""
-    return frozenset(log.source for log in script.tick.logs) if script.tick else frozenset()
+    return frozenset(log.source for log in script.logs)
 
 
 def plan_captures(
@@ -52,7 +52,7 @@ def plan_captures(
     tables: dict[str, Table] = {}
     wanted: dict[str, set[str]] = {}
     for script in (*staying, *coming):
-        for log in script.tick.logs if script.tick else ():
+        for log in script.logs:
             tables[log.source] = log.table
             wanted.setdefault(log.source, set()).update(log.columns)
     found = {}
@@ -79,7 +79,7 @@ def find_faults(
     found: dict[str, str] = {}
     tables = {table.label: table for table in catalog.tables.values()}
     for row in rows:
-        for log in row.script.tick.logs if row.script.tick else ():
+        for log in row.script.logs:
             capture, table = known.get(log.source), tables.get(log.source, log.table)
             if capture is None:
                 found[log.source] = f"there is no capture of {log.source}"
@@ -226,13 +226,13 @@ def begin_reading(ledger: Ledger, script: Script, moments: Mapping[str, str] | N
         about = {"derived": script.name, "generation": script.generation, "source": source}
         ledger.run("set_checkpoint", {**about, "snapshot": snapshot})
     # What was read at given moments was computed for the recorded time.
-    if moments is None and script.tick is not None and script.tick.due is not None:
+    if moments is None and script.due is not None:
         ledger.run("set_moment", {"derived": script.name, "generation": script.generation, "at": None})
 
 
 def find_snapshots(ledger: Ledger, script: Script) -> dict[str, str]:
     """What is in each log now, as its checkpoint would say it."""
-    logs = script.tick.logs if script.tick else ()
+    logs = script.logs
     return {log.source: str(ledger.value("find_target", {"previous": "0"}, log=log.log)) for log in logs}
 
 

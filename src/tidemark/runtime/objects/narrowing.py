@@ -56,7 +56,7 @@ def find_narrowed(
 def find_spare(known: Mapping[str, Capture], scripts: Iterable[Script]) -> dict[str, set[str]]:
     """The columns that captures can lose, since nobody reads them, by source; a capture that nobody reads at all goes whole."""
     read: dict[str, set[str]] = {}
-    for log in (log for script in scripts if script.tick for log in script.tick.logs):
+    for log in (log for script in scripts for log in script.logs):
         read.setdefault(log.source, set()).update(log.columns)
     spare = {
         source: {name for name, _ in known[source].narrowings} - read[source] for source in read if source in known

@@ -98,7 +98,7 @@ def _is_alike(old: Script, wanted: Script) -> bool:
         and not (one.crosses or one.supports or one.supported_by or one.joins or one.pruned or one.applier.sampled)
         and not one.wide.unfilled
         and sum(piece.public and piece.kind == "view" for piece in one.pieces) == 1
-        and (one.tick is None or not (one.tick.due or one.tick.products or one.tick.scans))
+        and (one.tick is None or not (one.due or one.tick.products or one.scans))
         for one in (old, wanted)
     )
     return (
@@ -180,7 +180,7 @@ def _take_over(duty: Duty, installed: Installed, before: Installed, upkeep: Scri
     duty.ledger.run("set_meta", {"key": f"{NARROW}{upkeep.name}", "value": script_text(before.script)})
     _keep_by(duty, before, upkeep)
     known = duty.ledger.checkpoints(upkeep)
-    for log in upkeep.tick.logs if upkeep.tick else ():
+    for log in upkeep.logs:
         if log.source not in known:
             snapshot = str(duty.ledger.value("find_target", {"previous": "0"}, log=log.log))
             place = {"derived": upkeep.name, "generation": before.generation, "source": log.source}
@@ -246,7 +246,7 @@ def _give_back(duty: Duty, installed: Installed, before: Installed, old: Script,
     drops = [f"ALTER TABLE {old.store} DROP COLUMN {name[0]}" for name in names if name is not None]
     duty.session.script(*installed.script.wide.locks, *list_changes(duty.session, before.script, old, drops))
     _keep_by(duty, before, old)
-    read = {log.source for log in old.tick.logs} if old.tick else set()
+    read = {log.source for log in old.logs}
     for source in set(duty.ledger.checkpoints(before.script)) - read:
         about = {"derived": before.name, "generation": before.generation, "source": source}
         duty.ledger.run("remove_checkpoint", about)

@@ -18,7 +18,6 @@ from tidemark.names import is_stage
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.operate import explain_costs, explain_measured
 from tidemark.runtime.operate.status import read_status
-from tidemark.runtime.ticks.scanning import scans_of
 from tidemark.telling import tell_count
 
 
@@ -171,8 +170,8 @@ def _identity(installed: Installed) -> tuple[str, int]:
 def _captures(script: Script) -> tuple[str, ...]:
     found = [f"{piece.name} on {piece.on}" for piece in script.pieces if piece.capture and piece.kind == "trigger"]
     # The triggers belong to the source's capture, which others may read too.
-    logs = script.tick.logs if script.tick else ()
-    scans = [f"a scan of {s.source} by {s.watermark}, marks={s.marks}" for s in scans_of(script)]
+    logs = script.logs
+    scans = [f"a scan of {s.source} by {s.watermark}, marks={s.marks}" for s in script.scans]
     return (*found, *(f"{log.name} of {log.source} ({', '.join(log.columns)})" for log in logs), *scans)
 
 
@@ -200,7 +199,7 @@ def _staleness(script: Script) -> tuple[str, ...]:
         *(
             f"{scan.source} is scanned by {scan.watermark}: a row is seen when nobody who began before it may still write a "
             "lower position; what no scan sees is found by verification"
-            for scan in script.tick.scans
+            for scan in script.scans
         ),
     )
 
@@ -218,11 +217,11 @@ def _exactness(script: Script, dialect: Dialect) -> tuple[str, ...]:
         found.append("whether a row exists may depend on a sampled input")
     if tolerant := [name for name in applier.tolerant if name in script.columns]:
         found.append(f"the order of addition may show, so that a tolerance is allowed: {', '.join(tolerant)}")
-    if script.tick is not None and script.tick.due is not None:
+    if script.due is not None:
         found.append("it reads the clock: rows are true for the moment that the last tick recorded")
     if dialect.has_row_security:
         found.append("row security of its sources is not applied: every row counts for what is stored")
-    found += [f"eventually verified: no scan sees {said}" for scan in scans_of(script) for said in scan.unseen]
+    found += [f"eventually verified: no scan sees {said}" for scan in script.scans for said in scan.unseen]
     if applier.duplicate:
         found.append("that no two rows share a key is not proven: each batch looks for it")
     return tuple(found)
@@ -238,10 +237,9 @@ def _locks(script: Script, dialect: Dialect) -> tuple[str, ...]:
         ]
     if script.tick is None:
         found.append("A writer updates the stored rows of its keys within its own transaction.")
-    elif script.tick.logs:
+    elif script.logs:
         found.append("A writer only appends to a log; it never waits for stored rows.")
     found += [
-        f"Writers of {scan.source} notice nothing: scans wait for them, and nobody for a scan."
-        for scan in scans_of(script)
+        f"Writers of {scan.source} notice nothing: scans wait for them, and nobody for a scan." for scan in script.scans
     ]
     return tuple(found)

@@ -74,10 +74,10 @@ def writer(script: Script) -> str:
         done = "updated" if script.klass == "linear" else "computed again"
         whose = "writer's own transaction" if script.freshness == "commit" else "transactions of those ticks"
         return f"{count} triggers on its sources; the stored rows of the keys are {done} in the {whose}"
-    columns = "; ".join(f"{log.source} ({', '.join(log.columns)})" for log in script.tick.logs)
+    columns = "; ".join(f"{log.source} ({', '.join(log.columns)})" for log in script.logs)
     said = [f"one row in a log for each image of a changed row, shared by all that read the source by ticks: {columns}"]
-    said = said if script.tick.logs else []
-    return "; ".join([*said, *(f"nothing for {scan.source}, which is scanned" for scan in script.tick.scans)])
+    said = said if script.logs else []
+    return "; ".join([*said, *(f"nothing for {scan.source}, which is scanned" for scan in script.scans)])
 
 
 def cheaper(script: Script) -> tuple[str, ...]:

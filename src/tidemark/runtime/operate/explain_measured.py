@@ -15,7 +15,6 @@ from tidemark.runtime.pace import choose_pace
 from tidemark.runtime.runs import list_runs
 from tidemark.runtime.ticks.batch import prepare
 from tidemark.runtime.ticks.guard import list_costs
-from tidemark.runtime.ticks.scanning import scans_of
 from tidemark.telling import tell_count
 
 COUNTED_MAX = 10_000
@@ -32,12 +31,8 @@ def ask_for_indexes(ledger: Ledger, script: Script) -> tuple[str, ...]:
     steps = {
         "recomputing a batch": (*script.applier.recomputing, *script.applier.gather),
         "finding the keys of changes": (
-            *(
-                text
-                for log in (script.tick.logs if script.tick else ())
-                for text in following(log.affected, script.sources)
-            ),
-            *(one.text for scan in scans_of(script) for one in scan.affected),
+            *(text for log in script.logs for text in following(log.affected, script.sources)),
+            *(one.text for scan in script.scans for one in scan.affected),
         ),
     }
     with session.transaction("read"):

@@ -230,7 +230,7 @@ def _read(
         scans=describe_scans(standing.marks, script),
         shown=shown,
         sources=_sources(ledger, script),
-        scanned=tuple(scan.source for scan in script.tick.scans) if script.tick is not None else (),
+        scanned=tuple(scan.source for scan in script.scans),
         processor=read_processor(ledger, script),
     )
 

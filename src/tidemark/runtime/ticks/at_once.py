@@ -15,7 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from tidemark.contract.script import Script, SourceLog, Tick
+from tidemark.contract.script import Script
+from tidemark.contract.tick import SourceLog, Tick
 from tidemark.contract.ways import following
 from tidemark.database.session import Conflict, blames_data
 from tidemark.errors import Fault, TidemarkError

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tidemark.contract.script import Script, SourceLog, Tick
+from tidemark.contract.script import Script
+from tidemark.contract.tick import SourceLog, Tick
 from tidemark.contract.ways import following
 from tidemark.database.session import blames_data
 from tidemark.errors import Fault, TidemarkError

@@ -14,7 +14,8 @@ from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from tidemark.contract.script import Applier, Script, SourceLog, Tick
+from tidemark.contract.script import Applier, Script
+from tidemark.contract.tick import SourceLog, Tick
 from tidemark.database.session import Session
 from tidemark.errors import Fault
 from tidemark.plain import hashable

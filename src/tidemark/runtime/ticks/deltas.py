@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from weakref import WeakKeyDictionary
 
-from tidemark.contract.script import Deltas, Script, SourceLog
+from tidemark.contract.script import Script
+from tidemark.contract.tick import Deltas, SourceLog
 from tidemark.database.session import Session, blames_data
 from tidemark.errors import Fault, TidemarkError
 from tidemark.runtime.duty import Duty

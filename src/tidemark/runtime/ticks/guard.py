@@ -174,7 +174,7 @@ def offer_full(duty: Duty, script: Script, costs: Mapping[str, Cost], usual_ms: 
 def count_changes(duty: Duty, script: Script) -> int:
     """How many changes wait in the logs, up to a limit for each of them."""
     known, found = duty.ledger.checkpoints(script), 0
-    for log in script.tick.logs if script.tick else ():
+    for log in script.logs:
         bounds = {"snapshot": known[log.source].snapshot, "limit": COUNTED_MAX}
         found += int(duty.ledger.value("count_changes", bounds, log=log.log)) if log.source in known else 0
     return found

@@ -12,15 +12,15 @@ from tidemark.runtime.duty import Duty
 
 def look(duty: Duty, *scripts: Script) -> dict[str, object]:
     """The parameters with which the conditions of these scripts' ticks are asked: the time, where one of them reads it."""
-    reads = any(script.tick is not None and script.tick.due is not None for script in scripts)
+    reads = any(script.due is not None for script in scripts)
     return {"at": duty.clock.today()} if reads else {}
 
 
 def let_time_pass(duty: Duty, script: Script) -> None:
     """Make dirty what has become due and record the moment, in the caller's transaction."""
-    if script.tick is None or script.tick.due is None:
+    if script.due is None:
         return
     at = {"at": duty.clock.today() or duty.ledger.value("read_clock")}
-    for statement in script.tick.due.statements:
+    for statement in script.due.statements:
         duty.session.run(statement, at)
     duty.ledger.run("set_moment", {"derived": script.name, "generation": script.generation, **at})

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tidemark.contract.script import Script, SourceLog
+from tidemark.contract.script import Script
+from tidemark.contract.tick import SourceLog
 from tidemark.contract.ways import Products
 from tidemark.errors import TidemarkError
 from tidemark.runtime.duty import Duty
@@ -63,7 +64,7 @@ def add_up(duty: Duty, script: Script, products: Products, keys_max: int) -> tup
         known, targets = read_checkpoints(duty, script), find_targets(duty, script)
         found = Sum(targets=targets)
         changed = set()
-        for log in script.tick.logs if script.tick else ():
+        for log in script.logs:
             count, markers, ended = _fill(duty, log, known[log.source], targets[log.source])
             found.changes += count
             if markers:

@@ -41,11 +41,6 @@ class Locker:
     name: str
 
 
-def scans_of(script: Script) -> tuple[SourceScan, ...]:
-    """The scans of a script."""
-    return script.tick.scans if script.tick is not None else ()
-
-
 def about(script: Script, scan: SourceScan) -> dict[str, object]:
     """The parameters that name a mark."""
     return {"derived": script.name, "generation": script.generation, "source": scan.source}
@@ -60,12 +55,12 @@ def is_ready(duty: Duty, script: Script) -> bool:
 
 
 def _time(duty: Duty, script: Script) -> dict[str, object]:
-    return {"at": duty.clock.today()} if script.tick is not None and script.tick.due is not None else {}
+    return {"at": duty.clock.today()} if script.due is not None else {}
 
 
 def has_unscanned(duty: Duty, script: Script) -> bool:
     """Whether a source has rows after its mark, settled or not."""
-    tests = [scan.waiting for scan in scans_of(script)]
+    tests = [scan.waiting for scan in script.scans]
     row = duty.session.one(f"SELECT CASE WHEN {' OR '.join(tests)} THEN 1 ELSE 0 END") if tests else None
     return bool(row and row[0])
 
@@ -73,7 +68,7 @@ def has_unscanned(duty: Duty, script: Script) -> bool:
 def describe_scans(known: Mapping[str, Mark], script: Script) -> tuple[str, ...]:
     """How far sources are scanned, in sentences; by what the ledger `known` says of each."""
     found = []
-    for scan in scans_of(script):
+    for scan in script.scans:
         mark = known.get(scan.source)
         if mark is None:
             continue
@@ -93,7 +88,7 @@ def settle(duty: Duty, script: Script) -> str:
     Waits for short transactions a moment, and never for long ones.
     """
     since = duty.clock.now()
-    waiting = list(scans_of(script))
+    waiting = list(script.scans)
     said: dict[str, str] = {}
     while waiting:
         said = {}
@@ -176,7 +171,7 @@ def seed_marks(duty: Duty, installed: Installed) -> None:
     Raises `Fault` when transactions that may write a source do not end.
     """
     script = installed.script
-    for scan in scans_of(script):
+    for scan in script.scans:
         if scan.source in duty.ledger.marks(script):
             continue
         where = {**about(script, scan), "replaces": installed.replaces}
@@ -212,7 +207,7 @@ def _wait_for_end(duty: Duty, scan: SourceScan) -> Any:
 
 def begin_scans(duty: Duty, script: Script) -> None:
     """Aim at what is settled, in the transaction that begins a seal. Where a source ends before its mark, begin anew there."""
-    for scan in scans_of(script):
+    for scan in script.scans:
         row = duty.session.one(f"SELECT CASE WHEN {scan.is_back} THEN 1 ELSE 0 END")
         if row and row[0]:
             for statement in script.tick.everything if script.tick else ():
@@ -231,7 +226,7 @@ def scan_some(duty: Duty, script: Script, limit: int) -> tuple[int, bool]:
     """Look at the next rows of every source, about so many, in the caller's transaction; give how many they were, and whether all
     scans have reached their targets."""
     taken = 0
-    for scan in scans_of(script):
+    for scan in script.scans:
         count, ended = scan_slice(duty, script, scan, max(1, min(limit - taken, BATCH_ROWS)))
         taken += count
         if not ended:

@@ -12,7 +12,8 @@ from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from tidemark.contract.script import Script, SourceLog, Tick
+from tidemark.contract.script import Script
+from tidemark.contract.tick import SourceLog, Tick
 from tidemark.contract.ways import following
 from tidemark.database.session import Session
 from tidemark.errors import Fault
@@ -51,7 +52,7 @@ def about(script: Script) -> dict[str, object]:
 def hold_sources(duty: Duty, script: Script) -> Duty:
     """The duty, in whose moments nobody empties a source of the script that has a log."""
     quote = duty.session.dialect.quote
-    tables = [log.table for log in (script.tick.logs if script.tick else ())]
+    tables = [log.table for log in script.logs]
     return replace(duty, holding=tuple(quote(one.schema, one.name) for one in tables))
 
 
@@ -66,7 +67,7 @@ def has_work(duty: Duty, script: Script) -> bool:
 def read_checkpoints(duty: Duty, script: Script) -> dict[str, Checkpoint]:
     """The checkpoint of each log. Raises `Fault` when one has none."""
     known = duty.ledger.checkpoints(script)
-    absent = [log.source for log in script.tick.logs if log.source not in known] if script.tick else []
+    absent = [log.source for log in script.logs if log.source not in known]
     if absent:
         raise Fault(
             f"{script.name} has no checkpoint for {absent[0]}",
@@ -78,7 +79,7 @@ def read_checkpoints(duty: Duty, script: Script) -> dict[str, Checkpoint]:
 
 def set_targets(duty: Duty, script: Script, known: Mapping[str, Checkpoint]) -> None:
     """Record the moment that a seal which begins now goes up to."""
-    if script.tick is not None and script.tick.logs:
+    if script.logs:
         moments = json.dumps(find_targets(duty, script, known))
         duty.ledger.run("set_targets", {**about(script), "moments": moments})
 
@@ -208,7 +209,7 @@ def find_targets(duty: Duty, script: Script, known: Mapping[str, Checkpoint] | N
     """The moment of the caller's transaction, as the checkpoint of each log would say it; `known` are those that there are."""
     known = read_checkpoints(duty, script) if known is None else known
     asked, before = [], dict[str, str]()
-    for place, log in enumerate(script.tick.logs if script.tick else ()):
+    for place, log in enumerate(script.logs):
         before[f"previous_{place}"] = known[log.source].snapshot
         text = duty.ledger.text("find_target", log=log.log).replace(":previous", f":previous_{place}")
         asked.append(f"SELECT {duty.session.dialect.literal(log.source)}, ({text})")
@@ -224,8 +225,7 @@ def move_checkpoints(duty: Duty, script: Script, targets: Mapping[str, str]) -> 
 def is_ahead(duty: Duty, script: Script, known: Mapping[str, Checkpoint]) -> bool:
     """Whether a checkpoint is ahead of its log, as it is after a restore, or when somebody emptied that."""
     return any(
-        duty.ledger.value("is_ahead", {"snapshot": known[log.source].snapshot}, log=log.log)
-        for log in (script.tick.logs if script.tick else ())
+        duty.ledger.value("is_ahead", {"snapshot": known[log.source].snapshot}, log=log.log) for log in script.logs
     )
 
 
@@ -238,7 +238,7 @@ def count_dirty(duty: Duty, script: Script) -> int:
 def consume(duty: Duty, script: Script, sources: Container[str] | None = None, limit: int = CONSUME_ROWS) -> int:
     """Delete at most `limit` changes that everybody has sealed, in the caller's transaction, from every log or from those of some
     sources; give how many. None where that is done after all ticks of a round."""
-    logs = [log for log in (script.tick.logs if script.tick else ()) if sources is None or log.source in sources]
+    logs = [log for log in script.logs if sources is None or log.source in sources]
     if duty.spent is None:
         return trim_some(duty, logs, limit)
     duty.spent.update((log.source, log) for log in logs)
@@ -258,7 +258,7 @@ def trim_some(duty: Duty, logs: Iterable[SourceLog], limit: int) -> int:
 def let_go(duty: Duty, script: Script, pace: Pace) -> bool:
     """Let the logs go of what everybody has sealed: at once where that can be, else of so much as the pace says; give whether
     there may be more."""
-    logs, limit = script.tick.logs if script.tick else (), pace.size
+    logs, limit = script.logs, pace.size
     if duty.spent is not None:
         consume(duty, script)
         return False

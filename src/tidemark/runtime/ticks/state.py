@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from tidemark.contract.script import Script, Tick
+from tidemark.contract.script import Script
+from tidemark.contract.tick import Tick
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.pace import Pace, choose_pace
 from tidemark.runtime.runs import Run

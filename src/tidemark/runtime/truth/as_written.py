@@ -94,7 +94,7 @@ def _why_not(script: Script) -> str:
         return "it may be behind its sampled inputs"
     if script.pruned:
         return "it counts rows that are gone"
-    if script.tick is not None and script.tick.due is not None:
+    if script.due is not None:
         return "it depends on the time, and was true as of its last tick"
     if script.supports or script.joins or not _is_view(script):
         return "its rows are shown as part of another table"

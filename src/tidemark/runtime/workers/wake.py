@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from tidemark.contract.script import Script, Tick
+from tidemark.contract.script import Script
+from tidemark.contract.tick import Tick
 from tidemark.database.session import Conflict
 from tidemark.errors import TidemarkError
 from tidemark.runtime.cascade import is_served, upstream_first
@@ -95,7 +96,7 @@ def find_waiting(duty: Duty, scripts: Sequence[Script]) -> frozenset[str]:
 def _find_in_logs(duty: Duty, scripts: Collection[Script]) -> set[tuple[str, int]]:
     """Generations for which something waits in a log of these scripts: a branch for each log, whoever reads it."""
     literal, found = duty.session.dialect.literal, set[tuple[str, int]]()
-    logs = {log.source: log.log for script in scripts if script.tick for log in script.tick.logs}
+    logs = {log.source: log.log for script in scripts for log in script.logs}
     texts = [duty.ledger.text("find_unsealed", log=log, source=literal(source)) for source, log in logs.items()]
     for start in range(0, len(texts), BRANCHES_MAX):
         rows = duty.session.all(" UNION ALL ".join(texts[start : start + BRANCHES_MAX]))
