@@ -20,10 +20,11 @@ from tidemark.errors import Code, Refusal
 from tidemark.query.adopted import ahead_of, baseline_of
 from tidemark.render.backfill import write_walk
 from tidemark.render.captures import capture
-from tidemark.runtime.backfill.filling import list_everything, steer
+from tidemark.runtime.backfill.listing import list_everything
 from tidemark.runtime.backfill.places import Between
 from tidemark.runtime.backfill.record import BackfillStatus, set_nice
 from tidemark.runtime.backfill.runner import BackfillReport, Orders, run_backfill
+from tidemark.runtime.backfill.steering import steer
 from tidemark.runtime.changes.adoption import AdoptionReport, record_baseline, set_shadow
 from tidemark.runtime.changes.apply import ApplyReport, apply_plan, ensure_ledger
 from tidemark.runtime.changes.apply_through import apply_through

@@ -23,14 +23,18 @@ from tidemark.runtime.backfill import (
     chunk,
     ending,
     fill,
+    fill_listed,
     fill_pages,
+    fill_whole,
     filling,
     gate,
+    listing,
     meter,
     pages,
     places,
     record,
     runner,
+    steering,
     worker,
 )
 from tidemark.runtime.backfill.tally import Tally
@@ -50,14 +54,18 @@ ROOMS = (
     ending,
     filling,
     gate,
+    listing,
     meter,
     record,
     runner,
     worker,
     throttle,
     fill,
+    fill_listed,
     fill_pages,
+    fill_whole,
     pages,
+    steering,
     repair,
     samples,
     engine,
@@ -249,7 +257,7 @@ MUTANTS = MappingProxyType(
         "zero is nothing said": code(worker.Worker._advance, "nice = step.nice", "nice = step.nice or None"),
         "a record that is gone is no error": code(chunk.do_chunk, "!= 1", "< 0"),
         "without a ledger there is nothing": code(
-            filling.list_everything, "ledger.require()", "if not ledger.exists(): return ()"
+            listing.list_everything, "ledger.require()", "if not ledger.exists(): return ()"
         ),
         "an unknown state is taken for what it says": code(
             record._read, "read_state(stored, BACKFILL)", "'backfilling'"
@@ -271,7 +279,7 @@ MUTANTS = MappingProxyType(
         "what cannot be seen is well": code(throttle.reasons_of, "if limits.trust_unseen else", "if True else"),
         "what is under strain goes on": code(gate.Gate.check, "if reasons:", "if False:"),
         "a pause ends with the chunk": code(gate.Gate.obey, 'self._wait(lambda: (), "paused")', "return"),
-        "fillings are not in the list": code(filling.list_everything_here, "newest.values()", "()"),
+        "fillings are not in the list": code(listing.list_everything_here, "newest.values()", "()"),
         "a conflict is a failure": code(
             worker.Worker._attempt,
             "except Conflict as problem:\n                conflict = problem",
@@ -297,7 +305,7 @@ MUTANTS = MappingProxyType(
             begin._count, "return int(row[0]) if row else 0", "return one.high[0] - (low or (0,))[0]"
         ),
         "a failed filling is as good as a finished one": code(
-            filling._combine, "if left else stored", "if left else 'finished'"
+            listing._combine, "if left else stored", "if left else 'finished'"
         ),
         "the walk of a filling has no end": code(pages.open_book, "upto or duty.session.one(pages.last)", "(10**9,)"),
         "a range is given to two sessions": range_for_two,

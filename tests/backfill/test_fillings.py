@@ -12,7 +12,7 @@ from tidemark import Fault, Refusal
 from tidemark.cli.reports import backfills_text
 from tidemark.database.session import Session, Strain
 from tidemark.errors import Exit
-from tidemark.runtime.backfill import begin, fill
+from tidemark.runtime.backfill import begin, fill, fill_whole
 from tidemark.runtime.backfill.record import CANCELLED
 from tidemark.runtime.operate.status import GIVEN_UP
 
@@ -80,7 +80,8 @@ def test_what_counts_its_keys_is_at_work_and_says_so(songs: Songs, monkeypatch: 
 
     begin_survey = begin.survey
     with monkeypatch.context() as patch:
-        patch.setattr(fill, "fits", lambda duty, script, most=0: look(duty.session, script) or False)
+        for room in (fill, fill_whole):
+            patch.setattr(room, "fits", lambda duty, script, most=0: look(duty.session, script) or False)
         songs.engine().apply()
     assert "backfilling (counting its keys)" in told[0] and " ? " in told[0] and "next" in told[0]
     monkeypatch.setattr(begin, "survey", survey)
@@ -125,7 +126,7 @@ def test_a_failed_filling_never_reads_as_ready(songs: Songs, monkeypatch: pytest
 
     with monkeypatch.context() as patch, pytest.raises(Fault):
         patch.setattr("tidemark.runtime.backfill.fill_pages.apply_batch", fail)
-        patch.setattr("tidemark.runtime.backfill.fill._put", fail)
+        patch.setattr("tidemark.runtime.backfill.fill_whole._put", fail)
         patch.setattr("tidemark.runtime.backfill.adding._add_chunk", fail)
         songs.engine().apply()
     (status,) = songs.engine().backfills()

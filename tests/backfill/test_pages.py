@@ -8,7 +8,7 @@ import pytest
 from tests.backfill.place import Songs, Watch, stop_after
 from tests.simulation.chunks import chunks_of
 from tidemark import Fault
-from tidemark.runtime.backfill import fill, fill_pages, pages
+from tidemark.runtime.backfill import fill, fill_pages, fill_whole, pages
 
 QUERY = "SELECT tally, count(*) AS songs, max(id) AS newest FROM songs GROUP BY tally"
 PAIRS = "SELECT title, tally, count(*) AS songs FROM songs GROUP BY title, tally"
@@ -18,7 +18,7 @@ PAIRS = "SELECT title, tally, count(*) AS songs FROM songs GROUP BY title, tally
 def _small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(pages, "PAGE_KEYS", 10)
     # Where nobody commits anything meanwhile, SQLite needs no pages: see test_quiet.
-    monkeypatch.setattr(fill, "_is_quiet", lambda *_: False)
+    monkeypatch.setattr(fill, "is_quiet", lambda *_: False)
     with chunks_of(4):
         yield
 
@@ -115,7 +115,8 @@ def test_a_page_is_all_that_is_ever_listed(songs: Songs, monkeypatch: pytest.Mon
         raise AssertionError("every key is listed at once")
 
     with monkeypatch.context() as patch:
-        patch.setattr("tidemark.runtime.backfill.fill.list_every_key", never)
+        for room in (fill, fill_whole):
+            patch.setattr(room, "list_every_key", never)
         songs.engine().apply()
     assert differences(songs) == []
 

@@ -11,7 +11,7 @@ import pytest
 from tests.backfill.place import Watch, stop_after
 from tests.simulation.chunks import chunks_of
 from tidemark import Fault, Project, Tidemark
-from tidemark.runtime.backfill import fill, fill_pages
+from tidemark.runtime.backfill import fill, fill_listed, fill_pages, fill_whole
 from tidemark.runtime.clock import Clock
 
 GROUPS = "SELECT tally, count(*) AS songs, max(id) AS newest FROM songs GROUP BY tally"
@@ -67,7 +67,7 @@ def wrong(user: sqlite3.Connection, *, columns: bool) -> list[tuple[object, ...]
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many keys each chunk computed, and did not copy."""
     found: list[int] = []
-    compute, do_page = fill.compute_range, fill_pages._chunk
+    compute, do_page = fill_listed.compute_range, fill_pages._chunk
 
     def count(duty, script, low, high):  # type: ignore[no-untyped-def]
         found.append(high - low)
@@ -77,7 +77,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         found.append(high - low)
         return do_page(filling, book, low, high)
 
-    monkeypatch.setattr(fill, "compute_range", count)
+    monkeypatch.setattr(fill_listed, "compute_range", count)
     monkeypatch.setattr(fill_pages, "_chunk", count_page)
     return found
 
@@ -106,7 +106,7 @@ def test_the_first_commit_of_anybody_ends_it(
     watched: bool,
 ) -> None:
     """Keys that are filled, that are next and that are new change between two chunks; if nobody asked, they would be wrong."""
-    put, count = fill._put, [0]
+    put, count = fill_whole._put, [0]
 
     def late(*given):  # type: ignore[no-untyped-def]
         count[0] += 1
@@ -120,7 +120,7 @@ def test_the_first_commit_of_anybody_ends_it(
             user.execute("INSERT INTO songs VALUES (1000, 900), (1001, 25), (1002, 2)")
             user.execute("INSERT INTO kinds (id) VALUES (900), (901)")
 
-    monkeypatch.setattr(fill, "_put", late)
+    monkeypatch.setattr(fill_whole, "_put", late)
     if not watched:
         session = "tidemark.database.sqlite.session.SqliteSession.changes_marker"
         monkeypatch.setattr(session, lambda self: "")
@@ -157,13 +157,13 @@ def test_rows_that_are_there_already_are_not_put_there_again(
     sqlite_path: Path, user: sqlite3.Connection, computed: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a writer did between the installation and the filling is in the store."""
-    quiet = fill._is_quiet
+    quiet = fill.is_quiet
 
     def late(*given):  # type: ignore[no-untyped-def]
         user.execute("INSERT INTO songs VALUES (1000, 4)")
         return quiet(*given)
 
-    monkeypatch.setattr(fill, "_is_quiet", late)
+    monkeypatch.setattr(fill, "is_quiet", late)
     here = engine(sqlite_path, columns=False)
     here.apply()
     assert sum(computed) == KINDS + 5 and wrong(user, columns=False) == []
@@ -173,7 +173,7 @@ def test_a_commit_while_it_reads_is_one_that_it_has_not_seen(
     sqlite_path: Path, user: sqlite3.Connection, computed: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is asked within a snapshot is answered as of that snapshot."""
-    rows, count = fill._has_rows, [0]
+    rows, count = fill_whole._has_rows, [0]
 
     def late(*given):  # type: ignore[no-untyped-def]
         count[0] += 1
@@ -181,7 +181,7 @@ def test_a_commit_while_it_reads_is_one_that_it_has_not_seen(
             user.execute("UPDATE songs SET tally = 7 WHERE tally = 8")
         return rows(*given)
 
-    monkeypatch.setattr(fill, "_has_rows", late)
+    monkeypatch.setattr(fill_whole, "_has_rows", late)
     here = engine(sqlite_path, columns=False)
     here.apply()
     assert count[0] == 1 and sum(computed) >= KINDS and wrong(user, columns=False) == []
@@ -191,9 +191,9 @@ def test_a_commit_while_it_reads_is_one_that_it_has_not_seen(
 def test_of_many_tables_the_first_alone_waits_for_a_sign_of_others(
     sqlite_path: Path, user: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fill, "GLANCE_BYTES_MAX", 0)
+    monkeypatch.setattr(fill_whole, "GLANCE_BYTES_MAX", 0)
     watch, asked = Watch(), []
-    is_quiet = fill._is_quiet
+    is_quiet = fill.is_quiet
 
     def ask(*about: Any) -> bool:
         before = watch.seconds
@@ -201,7 +201,7 @@ def test_of_many_tables_the_first_alone_waits_for_a_sign_of_others(
         asked.append((said, round(watch.seconds - before, 3)))
         return said
 
-    monkeypatch.setattr(fill, "_is_quiet", ask)
+    monkeypatch.setattr(fill, "is_quiet", ask)
     project = Project("quiet")
     for name in ("first", "second", "third"):
         project.derive(name, key="tally", query=GROUPS, freshness="commit")

@@ -80,7 +80,7 @@ def test_the_mistake_is_found_by_the_test_named_for_it(
         patch.setattr(pages, "PAGE_KEYS", 10 if small else pages.PAGE_KEYS)
         patch.setattr(fill_pages, "PART_KEYS", 3 if small else fill_pages.PART_KEYS)
         if one.test.startswith("backfill/test_pages"):
-            patch.setattr(fill, "_is_quiet", lambda *_: False)
+            patch.setattr(fill, "is_quiet", lambda *_: False)
         MUTANTS[one.mutant](patch)
         given = {"songs": songs, "file_songs": songs, "server_songs": songs, "monkeypatch": own, "nulls": True}
         with pytest.raises((Exception, pytest.fail.Exception)), chunks_of(4 if small else None):

@@ -26,7 +26,7 @@ KEYS = 38
 def _small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(pages, "PAGE_KEYS", 10)
     monkeypatch.setattr(fill_pages, "PART_KEYS", 3)
-    monkeypatch.setattr(fill, "_is_quiet", lambda *_: False)
+    monkeypatch.setattr(fill, "is_quiet", lambda *_: False)
     with chunks_of(2):
         yield
 

@@ -14,7 +14,7 @@ from tidemark import Project, Tidemark
 from tidemark.database.postgres.session import PostgresSession
 from tidemark.database.session import Strain
 from tidemark.errors import Fault
-from tidemark.runtime.backfill import fill
+from tidemark.runtime.backfill import fill, fill_whole
 from tidemark.runtime.backfill.filling import FillReport
 
 UNIVERSE = "SELECT u.id, (SELECT count(*) FROM f WHERE f.u = u.id) AS n, (SELECT max(f.v) FROM f WHERE f.u = u.id) AS best FROM u"
@@ -40,13 +40,13 @@ def url(pg_database: str) -> str:
 def done(monkeypatch: pytest.MonkeyPatch) -> list[FillReport | None]:
     """What came of each filling that was tried at once."""
     found: list[FillReport | None] = []
-    original = fill._copy_alone
+    original = fill.copy_alone
 
     def copy(*given: Any) -> FillReport | None:
         found.append(original(*given))
         return found[-1]
 
-    monkeypatch.setattr(fill, "_copy_alone", copy)
+    monkeypatch.setattr(fill, "copy_alone", copy)
     return found
 
 
@@ -97,7 +97,7 @@ def test_what_holds_chunks_back_holds_it_back(
 def test_a_writer_that_came_first_is_not_waited_for(
     url: str, done: list[FillReport | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here, copy = declare(url, GROUPS), fill._copy_alone
+    here, copy = declare(url, GROUPS), fill.copy_alone
     with closing(connect(url)) as writer:
 
         def late(*given: Any) -> FillReport | None:
@@ -107,8 +107,8 @@ def test_a_writer_that_came_first_is_not_waited_for(
             writer.execute("COMMIT")
             return gave
 
-        monkeypatch.setattr(fill, "_is_alone", lambda *given: True)
-        monkeypatch.setattr(fill, "_copy_alone", late)
+        monkeypatch.setattr(fill, "is_alone", lambda *given: True)
+        monkeypatch.setattr(fill, "copy_alone", late)
         here.apply()
     assert done == [None]
     assert all(one.clean for one in here.verify())
@@ -140,8 +140,8 @@ def test_nobody_writes_between_the_reading_and_the_rows(
     url: str, locked: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The lock is what makes it one moment: without it, a writer's row is in the way of ours."""
-    here, silence, refused = declare(url, GROUPS), fill.silence, []
-    copy = fill._copy_alone
+    here, silence, refused = declare(url, GROUPS), fill_whole.silence, []
+    copy = fill.copy_alone
 
     def unlocked(duty: Any, installed: Any) -> FillReport | None:
         whole = installed.script.applier.whole
@@ -160,10 +160,10 @@ def test_nobody_writes_between_the_reading_and_the_rows(
             with silence(*given):
                 yield
 
-        monkeypatch.setattr(fill, "_is_alone", lambda *given: True)
-        monkeypatch.setattr(fill, "silence", write)
+        monkeypatch.setattr(fill, "is_alone", lambda *given: True)
+        monkeypatch.setattr(fill_whole, "silence", write)
         if not locked:
-            monkeypatch.setattr(fill, "_copy_alone", unlocked)
+            monkeypatch.setattr(fill, "copy_alone", unlocked)
             with pytest.raises(Fault, match="duplicate"):
                 here.apply()
             return

@@ -20,7 +20,7 @@ from tidemark.database.session import Conflict, Session
 from tidemark.errors import Fault
 from tidemark.names import ledger
 from tidemark.runtime import lease as leases
-from tidemark.runtime.backfill import fill
+from tidemark.runtime.backfill import fill_listed, fill_whole
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import Lost, take_lease, try_lease
@@ -218,7 +218,7 @@ def test_nobody_takes_over_from_who_reads_everything_in_one_go(
         monkeypatch.setattr(expected, name, value)
     taken: list[tuple[str, bool]] = []
     with contextlib.closing(open_session(engine_url, lock_timeout=1)) as other:
-        real = fill.prepare
+        real = fill_whole.prepare
 
         def prepare(session: Session, script: Script) -> None:
             """Each first thing that is read in one go takes longer than a lease lasts."""
@@ -228,7 +228,8 @@ def test_nobody_takes_over_from_who_reads_everything_in_one_go(
                 for duty in (f"keep {script.name}", "apply"):
                     taken.append((duty, try_lease(Ledger(other), Clock(), duty, "somebody else") is not None))
 
-        monkeypatch.setattr(fill, "prepare", prepare)
+        for room in (fill_listed, fill_whole):
+            monkeypatch.setattr(room, "prepare", prepare)
         Tidemark(declare(), engine_url).apply()
     assert len(taken) == 6 and not any(found for _, found in taken), taken
 

@@ -30,7 +30,7 @@ from tidemark.contract import ways
 from tidemark.render.postgres import slices as postgres_slices
 from tidemark.render.sqlite import slices as sqlite_slices
 from tidemark.runtime import ledger
-from tidemark.runtime.backfill import adding, fill, fill_pages, pages
+from tidemark.runtime.backfill import adding, fill_pages, fill_whole, pages
 from tidemark.runtime.lease import Lease
 from tidemark.runtime.statements import find_statement
 from tidemark.runtime.ticks import at_once, backlog, deltas, seals, tick
@@ -262,7 +262,7 @@ def unread_sums(met: Met) -> AbstractContextManager[Any]:
 
 def left_is_filled(met: Met) -> AbstractContextManager[Any]:
     """Rows of somebody who comes just before a table is filled at once are taken for filled."""
-    rows, put = fill._has_rows, fill._put
+    rows, put = fill_whole._has_rows, fill_whole._put
 
     def has_rows(duty: Any, script: Any) -> bool:
         met["changed"] += rows(duty, script)
@@ -275,14 +275,14 @@ def left_is_filled(met: Met) -> AbstractContextManager[Any]:
 
     stack = ExitStack()
     stack.enter_context(nobody_seen())
-    stack.enter_context(mock.patch.object(fill, "_has_rows", has_rows))
-    stack.enter_context(mock.patch.object(fill, "_put", put_beside))
+    stack.enter_context(mock.patch.object(fill_whole, "_has_rows", has_rows))
+    stack.enter_context(mock.patch.object(fill_whole, "_put", put_beside))
     return stack
 
 
 def at_hand_is_filled(met: Met) -> AbstractContextManager[Any]:
     """When somebody comes while rows are copied, the key that was next counts as copied."""
-    original = fill._go_on
+    original = fill_whole._go_on
 
     def go_on(filling: Any, after: Any) -> None:
         book = pages.open_book(filling.duty, filling.script, after)
@@ -290,7 +290,7 @@ def at_hand_is_filled(met: Met) -> AbstractContextManager[Any]:
         met["changed"] += listed > 0
         original(filling, book.key_at(1) if book is not None and listed else after)
 
-    return mock.patch.object(fill, "_go_on", go_on)
+    return mock.patch.object(fill_whole, "_go_on", go_on)
 
 
 def last_range(met: Met) -> AbstractContextManager[Any]:

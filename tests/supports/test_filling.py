@@ -19,7 +19,7 @@ from tidemark.database.postgres.session import PostgresSession
 from tidemark.database.session import Conflict, Unacceptable
 from tidemark.errors import Fault
 from tidemark.runtime.backfill import adding as room
-from tidemark.runtime.backfill import fill
+from tidemark.runtime.backfill import fill, fill_listed
 from tidemark.runtime.backfill.filling import Filling
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
@@ -107,7 +107,7 @@ class Beside:
         self.filled += 1
         if whole.adding.exact:
             # What verification would mend must not be there to be mended.
-            self.wrong += fill.list_suspects(duty, script, whole)[0]
+            self.wrong += fill_listed.list_suspects(duty, script, whole)[0]
         return done
 
 

@@ -23,6 +23,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """One key at a time, so that there is a moment between any two."""
     for place in (
         "backfill.fill.choose_patient",
+        "backfill.fill_whole.choose_patient",
         "backfill.fill_pages.choose_patient",
         "backfill.mending.choose_patient",
         "ticks.tick.choose",

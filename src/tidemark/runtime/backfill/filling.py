@@ -1,8 +1,8 @@
 """The record of a derived table's filling: the same as that of any other backfill.
 
-Owns: `begin_fill`, `Filling`, `see_through`, `find_unfilled`, `list_everything` and `steer`. Promises: what readers of the table
-can rely on is the state of its generation, never that of a filling; a pause moves the generation in the transaction that ends the
-run, so that no worker takes it up again, and a cancel does; what readers have is not cancelled.
+Owns: `begin_fill`, `Filling`, `see_through` and `find_unfilled`. Promises: what readers of the table can rely on is the state of
+its generation, never that of a filling; a pause moves the generation in the transaction that ends the run, so that no worker
+takes it up again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from tidemark.contract.script import Script
-from tidemark.errors import Code, Exit, Fault, Refusal
+from tidemark.errors import Code, Refusal
 from tidemark.runtime.backfill.begin import Begun
 from tidemark.runtime.backfill.chunk import QUARANTINED, Range
 from tidemark.runtime.backfill.ending import record_end, recording_end
@@ -21,29 +21,17 @@ from tidemark.runtime.backfill.gate import Gate
 from tidemark.runtime.backfill.meter import Meter
 from tidemark.runtime.backfill.pages import Key, is_storable
 from tidemark.runtime.backfill.record import (
-    AT_WORK,
     CANCELLED,
-    WAITING,
-    BackfillStatus,
-    list_backfills,
-    require_uncancelled,
-    seconds_between,
-    set_wish,
 )
 from tidemark.runtime.backfill.tally import Tally
-from tidemark.runtime.backfill.withdraw import withdraw
 from tidemark.runtime.duty import Duty, Held
-from tidemark.runtime.lease import is_gone
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.pace import Pace, ask
 from tidemark.runtime.runs import add_run
 from tidemark.runtime.samples import Hold
 from tidemark.runtime.values import pack, unpack
-from tidemark.states import DERIVED, read_state
 from tidemark.telling import tell_count
 
-UNVERIFIED = "its runner ended before the rows were verified"
-REMOVE = "take the declaration out and run `tidemark apply --allow-drop`"
 Part = tuple[Key | None, Key | None]
 """Keys after one key (None = from the first) up to another one (None = to the last, where there is none yet)."""
 
@@ -246,158 +234,3 @@ def find_unfilled(ledger: Ledger, script: Script) -> Left | None:
         done += int(rows_done) if cursor is not None and after is not None and after[0] is not None else 0
         parts += [(after, unpack(high))] if begins != high else []
     return Left(parts, done)
-
-
-def list_everything(ledger: Ledger, name: str = "") -> tuple[BackfillStatus, ...]:
-    """Every backfill, or the one of that name: migrations as they stand, and for each derived table the newest generation, with
-    what its filling tells. Raises `Refusal` (``not-installed``) without a ledger."""
-    ledger.require()
-    with ledger.session.transaction("read", snapshot=True):
-        return list_everything_here(ledger, name)
-
-
-def list_everything_here(ledger: Ledger, name: str = "") -> tuple[BackfillStatus, ...]:
-    """The same in the caller's transaction."""
-    known = {one.name: one for one in list_backfills(ledger, name)}
-    now = str(ledger.value("read_now"))
-    newest = {row[0]: row for row in ledger.all("list_fills") if row[2] != "retired" and name in ("", row[0])}
-    found = {one.name: one for one in known.values() if one.kind == "data"}
-    for about, generation, stored, failure, installed_at, live_at, holder in newest.values():
-        record = known.get(about)
-        if record is not None and (record.kind != "fill" or record.fingerprint != str(generation)):
-            record = None
-        if record is None and stored == "live":
-            continue
-        blank = _blank(about, int(generation), installed_at)
-        if stored == "backfilling" and holder is not None and not is_gone(holder):
-            # What its keys are is found out before there is a record of it.
-            blank = replace(blank, state="backfilling", holder=holder)
-        found[about] = _combine(record or blank, read_state(stored, DERIVED), failure, live_at, now)
-    return tuple(found[one] for one in sorted(found))
-
-
-def _blank(name: str, generation: int, installed_at: str) -> BackfillStatus:
-    """What there is to say of a filling that never began."""
-    return BackfillStatus(
-        name=name,
-        kind="fill",
-        fingerprint=str(generation),
-        state="planned",
-        wish="",
-        nice=None,
-        attempt=1,
-        run=None,
-        rows_done=0,
-        rows_total=None,
-        total_is_estimate=False,
-        rows_written=0,
-        quarantined=0,
-        rate=None,
-        rate_state="unknown",
-        reasons=(),
-        failure=None,
-        started=None,
-        ended=None,
-        updated=installed_at,
-        elapsed_seconds=None,
-        holder="",
-    )
-
-
-def _combine(record: BackfillStatus, stored: str, failure: str | None, live_at: str | None, now: str) -> BackfillStatus:
-    """A filling's record under the state of its generation, which is the one that counts: it ends when readers have the rows,
-    which is after the verification."""
-    if stored == "backfilling":
-        # Filled, and not moved on: the process ended in between. Or it may go on after a rest, and nobody does yet.
-        if record.state == "finished":
-            return replace(record, state="interrupted", failure=record.failure or UNVERIFIED)
-        return replace(record, state="interrupted") if record.state == "paused" else record
-    left = stored == "verifying" and not record.holder
-    state = "interrupted" if left else stored
-    state = "cancelled" if stored == "failed" and failure == CANCELLED else state
-    failure = failure or record.failure or (UNVERIFIED if left else None)
-    # What is filled again was shown before.
-    ended = max(live_at or "", record.ended or "") or None if stored == "live" else None
-    ended = record.ended if stored == "failed" else ended
-    known = record.rate_state if stored == "verifying" else "unknown"
-    elapsed = (
-        seconds_between(record.started, ended or now) if stored in ("live", "verifying") else record.elapsed_seconds
-    )
-    return replace(record, state=state, failure=failure, ended=ended, rate_state=known, elapsed_seconds=elapsed)
-
-
-def steer(duty: Duty, name: str, wanted: str) -> BackfillStatus:
-    """Ask for ``pause`` or ``cancel``, or for neither (empty). Raises `Refusal` for what is not there, or cannot be, and `Fault`
-    (exit 6) while nobody listens yet."""
-    now = next(iter(list_everything(duty.ledger, name)), None)
-    if now is None or now.kind == "data":
-        return set_wish(duty, name, wanted)
-    row = next(row for row in reversed(duty.ledger.derived()) if row.name == name and row.state != "retired")
-    if now.counting:
-        raise Fault(f"the keys of {name} are being counted: say it again in a moment", exit=Exit.HELD)
-    if wanted == "cancel":
-        return _cancel(duty, now, row)
-    if wanted == "pause" and now.running:
-        duty.write(partial(_wish_at_work, duty, row, "pause"))
-        return next(iter(list_everything(duty.ledger, name)))
-    before, after = ("backfilling", "paused") if wanted == "pause" else ("paused", "backfilling")
-    if row.state == before:
-        duty.write(partial(_move, duty, row, after))
-    elif wanted == "pause" and row.state != "paused":
-        raise Refusal(Code.DECLARATION, f"{name} is {row.state}", instead="look at `tidemark backfill list`")
-    else:
-        # Whoever asked for a pause that was not honoured yet takes the wish back.
-        duty.write(partial(_wish, duty, name, ""))
-    return next(iter(list_everything(duty.ledger, name)))
-
-
-def _wish_at_work(duty: Duty, row: Installed, wanted: str) -> None:
-    """Tell whoever fills a generation what is wished of it, in the caller's transaction. Raises `Refusal` when it has just been
-    filled: nobody would hear."""
-    stored = duty.ledger.value("read_state_of_backfill", {"name": row.name})
-    if duty.ledger.again(row).state != "backfilling" or stored not in (*AT_WORK, *WAITING):
-        raise _is_filled(row.name)
-    _wish(duty, row.name, wanted)
-
-
-def _is_filled(name: str) -> Refusal:
-    return Refusal(Code.DECLARATION, f"{name} is filled, and is verified", instead="look at `tidemark status`")
-
-
-def _wish(duty: Duty, name: str, wanted: str) -> None:
-    require_uncancelled(duty.ledger, name, wanted)
-    duty.ledger.run("set_wish", {"name": name, "wish": wanted})
-
-
-def _cancel(duty: Duty, now: BackfillStatus, row: Installed) -> BackfillStatus:
-    """Give up what nobody has seen yet. Raises `Refusal` for what readers have, and for what has ended or is being verified."""
-    if row.state == "live":
-        raise Refusal(Code.DECLARATION, f"{row.name} is filled and live: there is nothing to cancel", instead=REMOVE)
-    if row.live_at is not None:
-        raise Refusal(
-            Code.DECLARATION,
-            f"readers have {row.name}, and half of it is of no use to them",
-            instead=f"{REMOVE}, or pause it",
-        )
-    if row.state == "failed":
-        raise Refusal(Code.DECLARATION, f"{row.name} has ended: it is {now.state}", instead="run `tidemark apply`")
-    if now.running and row.state == "verifying":
-        raise _is_filled(row.name)
-    if now.running:
-        duty.write(partial(_wish_at_work, duty, row, "cancel"))
-    else:
-        with duty.leased(f"keep {row.name}") as mine:
-            mine.write(partial(_give_up, mine, mine.ledger.again(row)))
-            withdraw(mine, row)
-    return next(iter(list_everything(duty.ledger, row.name)))
-
-
-def _give_up(duty: Duty, row: Installed) -> None:
-    """Record that an operator gave a generation up, in the caller's transaction."""
-    duty.ledger.move(row, "failed", CANCELLED)
-    duty.ledger.run("set_wish", {"name": row.name, "wish": ""})
-
-
-def _move(duty: Duty, row: Installed, after: str) -> None:
-    duty.ledger.move(row, after)
-    duty.ledger.run("set_wish", {"name": row.name, "wish": ""})

@@ -9,7 +9,7 @@ from __future__ import annotations
 from tidemark.contract.script import Script
 from tidemark.database.session import Unacceptable
 from tidemark.errors import Code, Refusal
-from tidemark.runtime.backfill.fill import list_every_key
+from tidemark.runtime.backfill.fill_listed import list_every_key
 from tidemark.runtime.backfill.filling import Part
 from tidemark.runtime.backfill.pages import Key, is_storable, read_key
 from tidemark.runtime.backfill.together import RANGES_EACH

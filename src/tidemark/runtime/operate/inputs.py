@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from tidemark.contract.script import Script
-from tidemark.runtime.backfill.fill import list_every_key
+from tidemark.runtime.backfill.fill_listed import list_every_key
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ticks.batch import prepare, take_range
 from tidemark.runtime.ticks.processing import Reading, computing

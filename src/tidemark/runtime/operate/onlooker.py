@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from tidemark.database.session import Conflict
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.runtime.audit import Action, list_actions
-from tidemark.runtime.backfill.filling import list_everything
+from tidemark.runtime.backfill.listing import list_everything
 from tidemark.runtime.backfill.record import BackfillStatus
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import is_gone

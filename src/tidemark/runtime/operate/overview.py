@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from tidemark.runtime.backfill.filling import list_everything_here
+from tidemark.runtime.backfill.listing import list_everything_here
 from tidemark.runtime.backfill.record import BackfillStatus
 from tidemark.runtime.lease import is_gone
 from tidemark.runtime.ledger import Ledger

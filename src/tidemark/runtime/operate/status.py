@@ -12,7 +12,7 @@ from typing import Any
 
 from tidemark.contract.script import Script
 from tidemark.names import Names
-from tidemark.runtime.backfill.filling import list_everything_here
+from tidemark.runtime.backfill.listing import list_everything_here
 from tidemark.runtime.backfill.record import BackfillStatus, next_of
 from tidemark.runtime.backfill.withdraw import is_given_up
 from tidemark.runtime.cascade import everything_read, identity, level, upstream_first

@@ -16,7 +16,8 @@ from typing import Any
 
 from tidemark.contract.script import Script
 from tidemark.plain import hashable
-from tidemark.runtime.backfill.fill import fits, list_and_learn, list_suspects
+from tidemark.runtime.backfill.fill_listed import list_and_learn, list_suspects
+from tidemark.runtime.backfill.fill_whole import fits
 from tidemark.runtime.backfill.pages import Key
 from tidemark.runtime.backfill.places import Between, key_at, place_of, places_between
 from tidemark.runtime.duty import Duty
