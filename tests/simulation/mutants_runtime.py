@@ -269,9 +269,8 @@ def left_is_filled(met: Met) -> AbstractContextManager[Any]:
         return False
 
     def put_beside(duty: Any, script: Any, whole: Any, *places: int) -> int:
-        return put(
-            duty, script, replace(whole, copy=tuple(f"{one} ON CONFLICT DO NOTHING" for one in whole.copy)), *places
-        )
+        texts = tuple(f"{one} ON CONFLICT DO NOTHING" for one in whole.copy)
+        return put(duty, script, replace(whole, copy=texts), *places)
 
     stack = ExitStack()
     stack.enter_context(nobody_seen())

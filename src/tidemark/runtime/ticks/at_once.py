@@ -256,8 +256,7 @@ def _look(duty: Duty, script: Script, tick: Tick, pace: Pace, most: int) -> tupl
     if len(rows) != len(tick.logs):
         # A checkpoint is not there; the long way says so.
         raise _Unsuited
-    found = {}
-    portion = begin(duty, script, pace, *rows[0][9:11])
+    found, portion = dict[str, _Seen](), begin(duty, script, pace, *rows[0][9:11])
     for source, before, under_way, now, ahead, even, moved, changes, markers, _, _, dirty, _ in rows:
         if under_way or ahead or markers or dirty:
             raise _Unsuited
