@@ -84,7 +84,9 @@ def list_families(view: Overview, figures: Figures, unready: tuple[Finding, ...]
         *_of_all(view, figures, unready, version),
         *_of_tables(view, unready),
         *_of_work(view),
-        *_of_totals(view, figures),
+        *_of_rows(view, figures),
+        *_of_runs(figures),
+        *_of_chunks(figures),
         *_of_streams(view),
         *_of_strain(figures),
     ]
@@ -182,7 +184,7 @@ def _of(samples: Mapping[str, object], name: str, field: str) -> float | None:
     return None if found is None else float(found)
 
 
-def _of_totals(view: Overview, figures: Figures) -> Iterator[Family]:
+def _of_rows(view: Overview, figures: Figures) -> Iterator[Family]:
     going: dict[tuple[str, str], tuple[int, int]] = {}
     for past in view.running:
         done, written = going.get((past.derived, past.kind), (0, 0))
@@ -201,6 +203,9 @@ def _of_totals(view: Overview, figures: Figures) -> Iterator[Family]:
     yield Family(
         "rows_quarantined", "gauge", "Keys that a backfill quarantined, and units that a processor did.", quarantine
     )
+
+
+def _of_runs(figures: Figures) -> Iterator[Family]:
     runs = tuple(
         ("_total", {"definition": one.name, "kind": one.kind, "result": one.state}, float(one.runs))
         for one in figures.totals
@@ -226,6 +231,9 @@ def _of_totals(view: Overview, figures: Figures) -> Iterator[Family]:
     yield Family("drift_found", "counter", "Rows that were ever found wrong.", found)
     mended = tuple(("_total", {"definition": name}, float(count)) for name, count in figures.repaired.items())
     yield Family("drift_repaired", "counter", "Rows that were wrong and were made true.", mended)
+
+
+def _of_chunks(figures: Figures) -> Iterator[Family]:
     chunks = [holds for holds in figures.holds if holds.what == "hold"]
     yield Family(
         "chunks",

@@ -59,19 +59,39 @@ _GRANTS = {
 
 def translate(error: psycopg.Error, address: Address, role: str, query: str | None = None, shift: int = 0) -> Exception:
     """What to raise for `error`. `query` is the user's text, if that is what failed; it begins after `shift` characters."""
-    state = error.sqlstate or ""
     said = address.hide(error.diag.message_primary or str(error) or type(error).__name__)
-    detail = address.hide(error.diag.message_detail or "")
+    found = _of_others(error, f"{address.label}: {said}") or _of_users(error, address, said, role, query, shift)
+    if found is not None:
+        return found
+    if is_lost(error):
+        return Fault(
+            f"the connection to {address.label} was lost: {said}",
+            left_behind="the transaction was either committed whole or not at all",
+        )
+    return _of_statement(error, address, said)
+
+
+def _of_others(error: psycopg.Error, told: str) -> Exception | None:
+    """What somebody else is the cause of, so that trying again may do."""
+    state, said = error.sqlstate or "", error.diag.message_primary or ""
     if state == _CANCELLED and "statement timeout" in said:
-        return TooLong(f"{address.label}: {said}")
+        return TooLong(told)
     if state == _CANCELLED:
-        return Cancelled(f"{address.label}: {said}")
+        return Cancelled(told)
     if state == _LOCKED:
-        return Taken(f"{address.label}: {said}")
+        return Taken(told)
     if state in _TRANSIENT:
-        return Conflict(f"{address.label}: {said}")
+        return Conflict(told)
     if state == "XX000" and _CHANGED.match(said) or state == "23505" and error.diag.schema_name == "pg_catalog":
-        return Conflict(f"{address.label}: {said}")
+        return Conflict(told)
+    return None
+
+
+def _of_users(
+    error: psycopg.Error, address: Address, said: str, role: str, query: str | None, shift: int
+) -> Refusal | None:
+    """What the user can act on."""
+    state, hint = error.sqlstate or "", address.hide(error.diag.message_hint or "")
     if state == "42501":
         return Refusal(Code.PRIVILEGE, f"PostgreSQL says: {said}.", instead=_grant(said, role))
     if state in _NAME_TAKEN:
@@ -84,23 +104,22 @@ def translate(error: psycopg.Error, address: Address, role: str, query: str | No
         return Refusal(Code.UNSUPPORTED, _OF_ANOTHER, instead="name the server's own address, not that of a pooler")
     if state in _REFUSED:
         code, instead = _REFUSED[state]
-        hint = address.hide(error.diag.message_hint or "")
+        detail = address.hide(error.diag.message_detail or "")
         reason = f"PostgreSQL says: {said}" + (f" ({detail})." if detail else ".")
         return Refusal(code, reason, instead=hint or instead, place=_place(error, query, shift))
     if state.startswith("42"):
-        reason = f"PostgreSQL says: {said}."
-        hint = address.hide(error.diag.message_hint or "")
         return Refusal(
             Code.PARSE,
-            reason,
+            f"PostgreSQL says: {said}.",
             instead=hint or (_OF_ITS_OWN if "pseudo-type record" in said else "write a query that PostgreSQL accepts"),
             place=_place(error, query, shift),
         )
-    if is_lost(error):
-        return Fault(
-            f"the connection to {address.label} was lost: {said}",
-            left_behind="the transaction was either committed whole or not at all",
-        )
+    return None
+
+
+def _of_statement(error: psycopg.Error, address: Address, said: str) -> Exception:
+    """What the statement, its data or the server's room was the cause of; it left nothing behind."""
+    state, detail = error.sqlstate or "", address.hide(error.diag.message_detail or "")
     whole = f"{said} ({detail})" if detail else said
     if state.startswith(_UNACCEPTABLE):
         return Unacceptable(f"{address.label}: {whole}", left_behind="the transaction was rolled back")
