@@ -16,9 +16,8 @@ from tidemark.contract.script import Piece
 from tidemark.model import Table
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
-from tidemark.runtime.objects.captures import CaptureOf, find_fault, follows, reshape
+from tidemark.runtime.objects.captures import CaptureOf, drop_group, find_fault, follows, reshape
 from tidemark.runtime.objects.gaps import Look
-from tidemark.runtime.objects.install import drop_group
 from tidemark.runtime.objects.pieces import find_pieces, group_pieces, mirror_pieces
 
 IDLE = ("installing", "planned", "failed")
