@@ -224,4 +224,14 @@ SPELLINGS = (
         "SELECT * FROM (SELECT region, id FROM users) x JOIN (SELECT score, id FROM posts) y USING (id) "
         "UNION ALL SELECT live, a, b FROM follows",
     ),
+    Case(
+        "groups_first_in_parentheses",
+        "SELECT x.author, x.n, u.id FROM ((SELECT author, count(*) AS n FROM posts GROUP BY author) x "
+        "JOIN users u ON u.region = x.author)",
+    ),
+    Case(
+        "list_first_in_parentheses",
+        "SELECT v.column1 AS k, p.id FROM ((VALUES (1), (2), (NULL)) AS v JOIN posts p ON p.author = v.column1)",
+        ("k", "id"),
+    ),
 )

@@ -208,7 +208,9 @@ def fold(identifier: exp.Expression, dialect: Dialect) -> str:
 
 
 def unwrapped(node: exp.Expr) -> exp.Expression:
-    """The query inside parentheses that do nothing."""
-    while isinstance(node, exp.Subquery | exp.Paren) and isinstance(node.this, exp.Query):
+    """The query inside parentheses that do nothing: around joins they are an item of FROM."""
+    while (
+        isinstance(node, exp.Subquery | exp.Paren) and isinstance(node.this, exp.Query) and not node.args.get("joins")
+    ):
         node = node.this
     return cast(exp.Expression, node)

@@ -163,7 +163,7 @@ class Resolver:
         """Enter an item's names; what it shows, where that is more than the columns of its entry."""
         lateral = isinstance(node, exp.Lateral)
         query = unwrapped(node.this) if isinstance(node, exp.Lateral | exp.Subquery) else None
-        if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Table | exp.Subquery) and query is node.this:
+        if isinstance(node, exp.Subquery) and isinstance(query, exp.Table | exp.Subquery):
             return self._open_joins(node, scope, outer)
         if isinstance(query, exp.Select | exp.SetOperation):
             self._open_query(node, query, scope, (scope, *outer) if lateral else outer)

@@ -20,6 +20,10 @@ def spell_lists(tree: exp.Expression) -> None:
             around.set("query", query)
         elif isinstance(around, exp.Subquery | exp.CTE | exp.SetOperation) and alias is None:
             values.replace(query.this)
+        elif isinstance(around, exp.Table) and alias is None:
+            # What it is called, and what is joined to it, stands around it in parentheses.
+            alias, joins = around.args.get("alias"), around.args.get("joins")
+            around.replace(exp.Subquery(this=query.this, alias=alias, joins=joins))
         else:
             values.replace(query)
 
