@@ -8,7 +8,7 @@ import pytest
 from tests.kit.connections import Connections
 from tests.kit.postgres import Server
 from tidemark.database.open import open_session
-from tidemark.database.postgres import PostgresSession
+from tidemark.database.postgres.session import PostgresSession
 from tidemark.database.session import Session
 from tidemark.errors import Fault
 
