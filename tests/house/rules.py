@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
 
-from tests.house.tree import PACKAGE, Module, imports
+from tests.house.tree import PACKAGE, Module, imports, last_word
 
 FILE_LINES_MAX = 420
 FUNCTION_LINES_MAX = 70
@@ -74,7 +74,7 @@ def is_short_enough(module: Module) -> Iterator[str]:
 
 def functions_are_short_enough(module: Module) -> Iterator[str]:
     """A function fits on a screen and a half, its docstring included."""
-    for node in _functions(module.tree):
+    for node in _functions(module):
         lines = (node.end_lineno or node.lineno) - node.lineno + 1
         if lines > FUNCTION_LINES_MAX:
             yield f"{module.path}:{node.lineno}: {node.name} has {lines} lines, at most {FUNCTION_LINES_MAX}"
@@ -91,9 +91,10 @@ def imports_at_the_top(module: Module) -> Iterator[str]:
     """Imports inside functions hide cycles. Only the command line delays some, to start fast."""
     if any(fnmatch(module.room, room) for room in LAZY_ROOMS):
         return
-    for function in _functions(module.tree):
-        for node in ast.walk(function):
-            if isinstance(node, ast.Import | ast.ImportFrom):
+    indented = [node for node in module.nodes if isinstance(node, ast.Import | ast.ImportFrom) and node.col_offset]
+    for function in _functions(module) if indented else ():
+        for node in indented:
+            if function.lineno <= node.lineno <= (function.end_lineno or function.lineno):
                 yield f"{module.path}:{node.lineno}: import inside {function.name}"
 
 
@@ -112,8 +113,8 @@ def libraries_stay_in_their_rooms(module: Module) -> Iterator[str]:
 
 def inherits_nothing_of_sqlglot(module: Module) -> Iterator[str]:
     """No class inherits from one of sqlglot's: where `sqlglot[c]` is installed they are native and cannot be inherited from."""
-    names = {alias.asname or alias.name for node in ast.walk(module.tree) for alias in _names_of_sqlglot(node)}
-    for node in ast.walk(module.tree):
+    names = {alias.asname or alias.name for node in module.nodes for alias in _names_of_sqlglot(node)}
+    for node in module.nodes:
         for parent in node.bases if module.in_package and isinstance(node, ast.ClassDef) else ():
             if ast.unparse(parent).split(".")[0] in names:
                 yield f"{module.path}:{parent.lineno}: a class inherits from sqlglot's {ast.unparse(parent)}"
@@ -144,7 +145,7 @@ def engines_differ_in_facts(module: Module) -> Iterator[str]:
     """Engines differ in fields of a dialect and in whole texts; nothing else asks which engine it is."""
     if not module.in_package or any(fnmatch(module.room, room) for room in ENGINE_ROOMS):
         return
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         sides: list[ast.expr] = []
         if isinstance(node, ast.Compare):
             sides = [node.left, *node.comparators]
@@ -164,7 +165,7 @@ def schemas_are_for_names(module: Module) -> Iterator[str]:
     """Whether there are schemas is asked where tables are named or found, and stands for nothing else that engines differ in."""
     if not module.in_package or module.room in SCHEMA_ROOMS:
         return
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Attribute) and node.attr == "has_schemas":
             yield f"{module.path}:{node.lineno}: asks for schemas, and means something else"
         for asked in _conditions(node):
@@ -177,8 +178,8 @@ def never_sleeps(module: Module) -> Iterator[str]:
     if not module.path.startswith("tests/"):
         return
     sleepers = {"time.sleep", "asyncio.sleep", "anyio.sleep"}
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.Attribute) and ast.unparse(node) in sleepers:
+    for node in module.nodes:
+        if isinstance(node, ast.Attribute) and node.attr == "sleep" and ast.unparse(node) in sleepers:
             yield f"{module.path}:{node.lineno}: {ast.unparse(node)}"
         elif isinstance(node, ast.ImportFrom) and any(f"{node.module}.{a.name}" in sleepers for a in node.names):
             yield f"{module.path}:{node.lineno}: imports sleep from {node.module}"
@@ -186,7 +187,7 @@ def never_sleeps(module: Module) -> Iterator[str]:
 
 def swallows_nothing(module: Module) -> Iterator[str]:
     """An error that is caught is answered; `contextlib.suppress` of a named error is an answer."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.ExceptHandler) and all(isinstance(step, ast.Pass) for step in node.body):
             yield f"{module.path}:{node.lineno}: except: pass"
 
@@ -195,7 +196,7 @@ def answers_in_one_spelling(module: Module) -> Iterator[str]:
     """What Tidemark answers in JSON has keys in snake_case."""
     if not module.path.startswith("src/"):
         return
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         keys = node.keys if isinstance(node, ast.Dict) else [node.slice] if isinstance(node, ast.Subscript) else []
         for key in keys:
             if isinstance(key, ast.Constant) and re.fullmatch(r"[a-z]+[A-Z]\w*", str(key.value)):
@@ -205,13 +206,14 @@ def answers_in_one_spelling(module: Module) -> Iterator[str]:
 def skips_nothing(module: Module) -> Iterator[str]:
     """A skipped test hides half of the product; what cannot run fails and says what is missing."""
     words = {"pytest.skip", "pytest.mark.skip", "pytest.mark.skipif", "pytest.importorskip", "pytest.mark.xfail"}
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.Attribute) and ast.unparse(node) in words:
+    last = {word.rpartition(".")[2] for word in words}
+    for node in module.nodes:
+        if isinstance(node, ast.Attribute) and node.attr in last and ast.unparse(node) in words:
             yield f"{module.path}:{node.lineno}: {ast.unparse(node)}"
 
 
-def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(tree):
+def _functions(module: Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in module.nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
@@ -231,19 +233,20 @@ def _conditions(node: ast.AST) -> list[ast.expr]:
         return node.values
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         return [node.operand]
-    if isinstance(node, ast.Call) and ast.unparse(node.func) == "bool":
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "bool":
         return node.args
     return node.ifs if isinstance(node, ast.comprehension) else []
 
 
 def _asks_for_an_engine(call: ast.Call) -> bool:
     """Whether a call tells engines apart by a class of one, or by how a name begins."""
-    called = ast.unparse(call.func)
-    if called == "isinstance":
+    called = last_word(call.func)
+    if called == "isinstance" and isinstance(call.func, ast.Name):
         return any(
             word.startswith(("Sqlite", "Postgres")) for word in ast.unparse(call.args[1]).replace(".", " ").split()
         )
-    return called.endswith((".startswith", ".endswith")) and any(_engine_word(argument) for argument in call.args)
+    asks = isinstance(call.func, ast.Attribute) and called in ("startswith", "endswith")
+    return asks and any(_engine_word(argument) for argument in call.args)
 
 
 def _is_a_fact(table: ast.Dict) -> bool:
@@ -257,7 +260,7 @@ def _is_a_fact(table: ast.Dict) -> bool:
 def _engine_word(node: ast.expr) -> bool:
     if isinstance(node, ast.Constant):
         return node.value in ENGINE_WORDS
-    word = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    word = last_word(node)
     return word.isupper() and word.lower() in ENGINE_WORDS
 
 

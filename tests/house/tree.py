@@ -8,7 +8,7 @@ import ast
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +44,11 @@ class Module:
     def parse(cls, path: str, text: str) -> "Module":
         """A module from its text, which need not be on disk."""
         return cls(path, text, ast.parse(text, filename=path))
+
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Every node of the tree: to walk it takes longer than any rule does."""
+        return tuple(ast.walk(self.tree))
 
     @property
     def in_package(self) -> bool:
@@ -93,7 +98,7 @@ def texts() -> Iterator[tuple[str, str]]:
 
 def imports(module: Module, known: frozenset[str] = frozenset()) -> Iterator[tuple[int, str]]:
     """Line and dotted name of everything that is imported; ``known`` are names that are modules, not attributes."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -101,10 +106,15 @@ def imports(module: Module, known: frozenset[str] = frozenset()) -> Iterator[tup
             for alias in node.names:
                 full = f"{base}.{alias.name}"
                 yield node.lineno, full if full in known else base
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module") and node.args:
+        elif isinstance(node, ast.Call) and last_word(node.func).endswith("import_module") and node.args:
             name = node.args[0]
             if isinstance(name, ast.Constant) and isinstance(name.value, str):
                 yield node.lineno, name.value
+
+
+def last_word(node: ast.expr) -> str:
+    """What a dotted name ends in; empty for what is none. To write a whole tree out again takes much longer."""
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def _absolute(module: Module, node: ast.ImportFrom) -> str:
