@@ -57,7 +57,9 @@ lint: $(STAMP)
 	$(PY) -m mypy --strict src bench examples
 	$(VENV)/bin/lint-imports --no-logo
 
-test: lint
+# While types are checked, the other processor reads the tests: what pytest makes of them is kept, and serves each of its workers.
+test: $(STAMP)
+	@$(PY) -m pytest --collect-only -qq tests >/dev/null 2>&1 & $(MAKE) --no-print-directory lint; end=$$?; wait; exit $$end
 	$(if $(MEMORY),TMPDIR=$(MEMORY) )$(PY) -m pytest -n $(WORKERS) --dist worksteal tests $(ARGS)
 
 browser: $(STAMP)
