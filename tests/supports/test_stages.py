@@ -103,3 +103,20 @@ def test_who_agrees_to_everything_has_no_stage(place: Plays) -> None:
             assert refusal.code is Code.GLOBAL
         else:
             raise AssertionError(options)
+
+
+def test_a_figure_without_a_greatest_value_has_no_stage(place: Plays) -> None:
+    figure = "bool_and(hidden = 0)" if place.user.dialect.types_are_fixed else "total(hidden)"
+    joined = (
+        "SELECT count(*) FROM users u LEFT JOIN plays p ON p.user_id = u.id AND p.hidden = 0 WHERE p.track IS NOT NULL"
+    )
+    both = {"figures": f"SELECT ({joined}) AS heard, (SELECT {figure} FROM plays WHERE hidden < 2) AS clean"}
+    try:
+        place.keep(_project(both)).apply()
+    except Refusal as refusal:
+        assert refusal.code is Code.GLOBAL
+    keeper = place.keep(_project(both, allow_global=True))
+    keeper.apply()
+    place.write(place.change())
+    keeper.tick()
+    assert _wrong(place, both) == []

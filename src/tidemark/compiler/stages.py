@@ -116,7 +116,10 @@ def _stage(declaration: Declaration, stage: Stage, name: str) -> Declaration:
 
 def _added(declaration: Declaration, found: Staged, stages: Sequence[Script], known: Known) -> list[Declaration]:
     """The declaration over its stages that are there, after the supports of the values that it counts there; nothing where
-    changes are not followed."""
+    changes are not followed. Raises `Refusal` where the engine would not take the query over them: there are types without a
+    greatest value, and a figure may be of one."""
+    offered = [table for one in stages for table in one.offers]
+    known.engine.describe(over_rows(found, [one.offers[1] for one in stages], known.dialect), offered)
     over = replace(
         declaration,
         # What is added up from the rows of a stage follows them at once, whenever these are written.
