@@ -13,7 +13,7 @@ import pytest
 
 from tests.findings.place import Place
 from tidemark import Fault, Refusal, ratchet
-from tidemark.compiler import derived as compiler
+from tidemark.compiler import classes as compiler
 from tidemark.maintenance import keyed
 from tidemark.maintenance.program import KeyedProgram, LinearProgram
 from tidemark.maintenance.shapes import NotLinear
