@@ -87,6 +87,30 @@ def test_writers_go_on_without_a_column_and_an_apply_makes_all_true(engine_url: 
     assert _is_true(engine_url, then, *QUERIES)
 
 
+def test_a_partitioned_table_is_written_again_where_nobody_in_service_reads_it(pg_database: str) -> None:
+    """The condition of its triggers follows the name, so that their text is another one, and everybody has a gap."""
+    _write(
+        pg_database,
+        "CREATE TABLE posts (id integer PRIMARY KEY, score integer) PARTITION BY RANGE (id)",
+        "CREATE TABLE some_posts PARTITION OF posts FOR VALUES FROM (0) TO (1000)",
+        "INSERT INTO posts SELECT i, i % 3 FROM generate_series(1, 20) AS i",
+    )
+    for number, (score, other) in enumerate((("score", "points"), ("points", "score")), 100):
+        project = Project("forum")
+        project.derive("scores", query=f"SELECT {score}, count(*) AS n FROM posts GROUP BY {score}", freshness="tick")
+        keeper = Tidemark(project, pg_database)
+        keeper.apply()
+        _write(pg_database, f"DELETE FROM posts WHERE {score} = 1", f"UPDATE posts SET {score} = 1 WHERE id < 9")
+        keeper.tick()
+        assert keeper.verify()[0].clean
+        _write(pg_database, f"ALTER TABLE posts RENAME COLUMN {score} TO {other}")
+        comes = f"INSERT INTO posts VALUES ({number}, 0)"
+        with pytest.raises(Refusal, match=score):
+            _write(pg_database, comes)
+        keeper.run(until_idle=True)
+        _write(pg_database, comes)
+
+
 def test_a_log_that_loses_more_than_is_gone_is_found(pg_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relief, "_gone", lambda table, columns: list(columns))
     monkeypatch.setattr(relief, "_read", lambda rows, source: set())

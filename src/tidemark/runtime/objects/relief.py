@@ -44,7 +44,7 @@ def relieve(duty: Duty, installed: Installed, capture_of: CaptureOf) -> bool:
     present = find_pieces(duty.session, installed.script)
     going = [piece for piece in reversed(triggers) if not piece.public and piece.name in present]
     _drop(duty, going)
-    narrowed = [source for source in sorted(lost) if _narrow(duty, source, tables[source], capture_of)]
+    narrowed = [source for source in sorted(lost) if _narrow(duty, source, capture_of)]
     return bool(going or narrowed)
 
 
@@ -68,20 +68,29 @@ def _gone(table: Table, columns: Sequence[str]) -> list[str]:
     return [name for name in columns if table.column(name) is None]
 
 
-def _narrow(duty: Duty, source: str, table: Table, capture_of: CaptureOf) -> bool:
-    """Let a shared log lose the columns that are gone, unless somebody in service reads one: they are taken out first."""
-    if source not in duty.ledger.captures():
-        return False
+def _narrow(duty: Duty, source: str, capture_of: CaptureOf) -> bool:
+    """Let a shared log lose the columns that are gone, unless somebody in service reads one: they are taken out first. Where
+    nobody in service reads the log at all, what writes it goes."""
     with duty.leased_if_free(f"capture {source}") as mine:
-        # Whoever has it does the same, or is about to need it; it is looked at again.
-        return mine is not None and mine.write(partial(_reshape, mine, source, table, capture_of)).value
+        known = None if mine is None else mine.ledger.captures().get(source)
+        if mine is None or known is None:
+            # Whoever has it does the same, or is about to need it; it is looked at again.
+            return False
+        if _read(mine.ledger.derived(), source) is not None:
+            return bool(mine.write(partial(_reshape, mine, source, capture_of)).value)
+        present = find_pieces(mine.session, known)
+        going = [piece for piece in reversed(known.pieces) if piece.kind == "trigger" and piece.name in present]
+        if going and _gone_now(mine, source, known.columns):
+            _drop(mine, going)
+            return True
+        return False
 
 
-def _reshape(duty: Duty, source: str, table: Table, capture_of: CaptureOf) -> bool:
+def _reshape(duty: Duty, source: str, capture_of: CaptureOf) -> bool:
     known = duty.ledger.captures()[source]
-    gone = set(_gone(table, known.columns))
-    read = _read(duty.ledger.derived(), source)
-    if not gone or gone & read or find_fault(known, find_pieces(duty.session, known)):
+    table, gone = _find(duty, source), set(_gone_now(duty, source, known.columns))
+    read = _read(duty.ledger.derived(), source) or set()
+    if table is None or not gone or gone & read or find_fault(known, find_pieces(duty.session, known)):
         return False
     narrower = capture_of(table, tuple(name for name in known.columns if name not in gone))
     if not follows(narrower, known):
@@ -90,11 +99,22 @@ def _reshape(duty: Duty, source: str, table: Table, capture_of: CaptureOf) -> bo
     return True
 
 
-def _read(rows: Sequence[Installed], source: str) -> set[str]:
-    """The columns of a log that whoever is in service reads."""
+def _gone_now(duty: Duty, source: str, columns: Sequence[str]) -> list[str]:
+    """Looked at anew under the lease: whoever has a column back has applied since, perhaps."""
+    table = _find(duty, source)
+    return [] if table is None else _gone(table, columns)
+
+
+def _find(duty: Duty, source: str) -> Table | None:
+    return next((table for table in duty.session.catalog().tables.values() if table.label == source), None)
+
+
+def _read(rows: Sequence[Installed], source: str) -> set[str] | None:
+    """The columns of a log that whoever is in service reads; None where nobody in service reads it."""
     logs: list[Mapping[str, Sequence[str]]] = [
         {log.source: log.columns for log in row.script.tick.logs}
         for row in rows
         if row.script.tick and row.state not in IDLE
     ]
-    return {name for one in logs for name in one.get(source, ())}
+    read = [one[source] for one in logs if source in one]
+    return {name for columns in read for name in columns} if read else None
