@@ -16,11 +16,10 @@ SCHEMA = (
     "INSERT INTO users (id, name) VALUES (1, 'ann'), (2, 'bob')",
     "INSERT INTO posts VALUES (1, 1, 5, 50), (2, 2, 6, 60), (3, 1, 7, 70), (4, NULL, NULL, NULL)",
 )
-# One whose writers add, two that share a log with one that does not read the column.
+# One whose writers add, and one that shares a log with another one that does not read the column.
 QUERIES = {
     "added": "SELECT user_id, count(*) AS n, sum({score}) AS s FROM posts GROUP BY user_id",
     "computed": "SELECT p.id, p.{score} AS score, u.name FROM posts p JOIN users u ON u.id = p.user_id",
-    "ordered": "SELECT id, {score} AS score FROM posts ORDER BY {score}, id LIMIT 3",
     "beside": "SELECT p.id, p.other, u.name FROM posts p JOIN users u ON u.id = p.user_id",
 }
 WRITES = (
@@ -63,7 +62,7 @@ def _migrate_and_work(url: str) -> None:
         with pytest.raises(Refusal, match="score"):
             _write(url, *WRITES)
     report = keeper.run(until_idle=True)
-    assert report.gaps >= 3 and not report.failing
+    assert report.gaps >= 2 and not report.failing
     _write(url, *WRITES)
     if not url.startswith("sqlite"):
         # On SQLite a rename changes the text of the log's triggers, which is a gap of everybody who reads it.
