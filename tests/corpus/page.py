@@ -31,9 +31,20 @@ and 10 % of all rows of the database changed; below 1 the tick is cheaper. "Fres
 has without asking; for the ratio each is asked for at tick freshness, but for single rows over everything, which have no tick.
 A tick has a fixed cost of some milliseconds for its transactions, so queries that are cheap at this size show ratios far above
 1: read them beside "anew", the milliseconds of computing anew, which grow with the data while a tick grows with the change.
-Class *global* is upkeep that reads everything and writes what differs, with the declaration's consent. Times are seconds of
+Class *global* is upkeep that reads everything and writes what differs, with the declaration's consent; [below](#what-is-global) is why. Times are seconds of
 computing, of the worker and of its process on the server, so that what else the machine does is not in them. A line without
 ratios is a single row over everything: writers keep it, and it has no tick.
+"""
+
+
+GLOBAL = """## What is global
+
+In each of these one changed row of a source may make any row of the result come, go or be another one. Where it is every row's value that
+changes, no upkeep writes less than the result. Where it is a threshold or a best value, the rows that cross it are few at times: the value
+can be a derived table of its own, kept by what changed, and a plain view over both compares at each reading.
+
+| query | why |
+|---|---|
 """
 
 
@@ -75,11 +86,17 @@ def page(findings: Sequence[Finding], queries: Sequence[Query], size: int, seed:
         mine = [finding for finding in findings if finding.query.workload == workload]
         if mine:
             parts += [f"## {title}\n", table(mine)]
+    parts.append(global_reasons(queries))
     refused = [finding for finding in findings if finding.code]
     if refused:
         lines = [f"- `{f.query.name}` on {f.engine}: {f.reason}\n" for f in refused]
         parts += ["## What is refused\n", "".join(lines)]
     return "\n".join(parts)
+
+
+def global_reasons(queries: Sequence[Query]) -> str:
+    """What is computed as a whole, and why it must be."""
+    return GLOBAL + "".join(f"| {query.name} | {query.consent} |\n" for query in queries if query.consent)
 
 
 def _line(finding: Finding) -> str:

@@ -22,7 +22,7 @@ SELECT i_id, title FROM item WHERE i_id NOT IN (SELECT i_id FROM order_line WHER
 
 -- name: items_in_no_order_with_nulls
 -- key: i_id
--- global: one line without item empties the result
+-- global: one line without an item makes NOT IN true of no item: its coming and going is that of every row
 SELECT i_id, title FROM item WHERE i_id NOT IN (SELECT i_id FROM order_line);
 
 -- name: items_not_in_undelivered_lines
@@ -69,7 +69,7 @@ WHERE EXISTS (
 
 -- name: warehouses_with_every_item
 -- key: w_id
--- global: a new item is missing in every warehouse
+-- global: a new item is missing in every warehouse: its coming takes every row, until there is stock of it
 SELECT w.w_id, w.name
 FROM warehouse w
 WHERE NOT EXISTS (

@@ -42,7 +42,7 @@ ORDER BY sum(amount) DESC, i_id LIMIT 5 OFFSET 5;
 
 -- name: customers_with_top_five
 -- key: w_id, d_id, c_id
--- global: who is among the five best depends on all customers
+-- global: who is among the five best depends on all customers, and who comes next when one goes is known to their order alone
 SELECT c.w_id, c.d_id, c.c_id, c.last_name
 FROM customer c
 JOIN (SELECT w_id, d_id, c_id FROM customer ORDER BY balance DESC, w_id, d_id, c_id LIMIT 5) AS x
