@@ -31,17 +31,18 @@ and 10 % of all rows of the database changed; below 1 the tick is cheaper. "Fres
 has without asking; for the ratio each is asked for at tick freshness, but for single rows over everything, which have no tick.
 A tick has a fixed cost of some milliseconds for its transactions, so queries that are cheap at this size show ratios far above
 1: read them beside "anew", the milliseconds of computing anew, which grow with the data while a tick grows with the change.
-Class *global* is upkeep that reads everything and writes what differs, with the declaration's consent; [below](#what-is-global) is why. Times are seconds of
-computing, of the worker and of its process on the server, so that what else the machine does is not in them. A line without
+Class *global* is upkeep that reads everything and writes what differs, with the declaration's consent;
+[below](#what-is-global) is why. Times are seconds of computing, of the worker and of its process on the server, so that what else
+the machine does is not in them. A line without
 ratios is a single row over everything: writers keep it, and it has no tick.
 """
 
 
 GLOBAL = """## What is global
 
-In each of these one changed row of a source may make any row of the result come, go or be another one. Where it is every row's value that
-changes, no upkeep writes less than the result. Where it is a threshold or a best value, the rows that cross it are few at times: the value
-can be a derived table of its own, kept by what changed, and a plain view over both compares at each reading.
+In each of these one changed row of a source may make any row of the result come, go or be another one. Where it is every row's
+value that changes, no upkeep writes less than the result. Where it is a threshold or a best value, the rows that cross it are few
+at times: the value can be a derived table of its own, kept by what changed, and a plain view over both compares at each reading.
 
 | query | why |
 |---|---|

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tests.simulation.queries import Draft
 from tests.simulation.relations import Relation
-from tests.simulation.shapes import Column, Parts, draft, listed, shape
+from tests.simulation.shapes import Column, Parts, beside_total, draft, listed, shape
 
 KINDS = ("int", "text", "date")
 
@@ -47,13 +47,17 @@ def _figures(parts: Parts, *values: str) -> list[Column]:
 def _over_groups(parts: Parts) -> Draft:
     inner, tables = _groups(parts)
     few = f" WHERE s.n {parts.rng.choice(('>', '<=', '<>'))} {parts.rng.randint(0, 2)}" if parts.chance(0.4) else ""
-    form = parts.rng.choice(("groups", "groups", "groups", "total", "total", "distinct", "levels"))
+    form = parts.rng.choice(("groups", "groups", "groups", "total", "total", "distinct", "levels", "beside"))
     source, with_ = f"({inner}) s", ""
     if parts.chance(0.4):
         with_, source = f"WITH s AS ({inner}) ", "s"
     by = parts.rng.choice(("s.n", "s.n", "s.v"))
     if form == "total":
         return draft(f"{with_}SELECT {listed(*_figures(parts, 's.n', 's.v'))} FROM {source}{few}", [], *tables)
+    if form == "beside":
+        rows = f"({inner}) s{few}"
+        query, key = beside_total(parts, "s.k", rows, lambda: _figures(parts, "s.n", "s.v"))
+        return draft(query, key, *tables)
     key = [Column(by, parts.name())]
     if form == "distinct":
         plain, _, rest = inner.partition(" FROM ")

@@ -26,7 +26,7 @@ from tidemark.query.parse import render
 from tidemark.query.relation import Block, Derived, Item, Query, SetOperation
 from tidemark.query.subtypes import passes_json
 from tidemark.query.trees import aliased, column_at, outputs_of, own_items, own_nodes, rename_outputs, whole_items
-from tidemark.query.units import is_uniform
+from tidemark.query.units import branches_of, is_uniform
 
 ROW = "x"
 """The alias of the stage in the query over it, where the query has none for it."""
@@ -56,6 +56,8 @@ class Staged:
 def staged(query: Query, *, every: bool = False) -> Staged | None:
     """The two queries; None where a query is not one over rows of another. Of a row of figures those that one table adds up to
     have a stage where `every` one has."""
+    if isinstance(query, SetOperation):
+        return _branches(query)
     if not isinstance(query, Block) or query.limited or query.windows or query.distinct_on:
         return None
     if reads_moment(query) or any(passes_json(block) for block in query.blocks) or whole_items(query.tree):
@@ -72,7 +74,7 @@ def staged(query: Query, *, every: bool = False) -> Staged | None:
         return _distinct(query)
     if not (query.is_aggregated or query.distinct) or _is_needless(query):
         return None
-    return _over_derived(query) or _over_rows(query)
+    return _over_derived(query) or _over_rows([query])
 
 
 def over_stages(query: Query, stages: Sequence[str], catalog: Catalog) -> Query:
@@ -85,7 +87,9 @@ def over_stages(query: Query, stages: Sequence[str], catalog: Catalog) -> Query:
         # The rows of another form of the query are told apart by what a stage does not know.
         raise Refusal(Code.KEY_MISSING, "Nothing tells its rows apart.", instead="key=")
     text = over_rows(found, [views[name] for name in stages], query.dialect)
-    lowered = cast(Block, lower_query(text, catalog, query.dialect))
+    lowered = lower_query(text, catalog, query.dialect)
+    if not isinstance(lowered, Block):
+        return lower_query(" UNION ALL ".join(map(_merged, branches_of(lowered))), catalog, query.dialect)
     if lowered.items:
         return lower_query(_merged(lowered), catalog, query.dialect)
     inner = [(nested, cast(Block, nested.query)) for nested in lowered.nested]
@@ -162,6 +166,45 @@ def _over_derived(block: Block) -> Staged | None:
     return Staged((Stage(item.query.sql(), _indexes(over)),), render(over, block.dialect))
 
 
+def _branches(query: SetOperation) -> Staged | None:
+    """Groupings over the same rows, put together, with these as their stage."""
+    blocks = branches_of(query)
+    if query.kind != "union" or query.distinct or query.limited or not blocks:
+        return None
+    found = [staged(block) for block in blocks]
+    made = [one for one in found if one is not None]
+    if len(made) < len(blocks) or not all(block.items for block in blocks):
+        return None
+    inner = [block.items[0] for block in blocks]
+    derived = all(_over_derived(block) for block in blocks)
+    trees = [one.query.tree.copy() if isinstance(one, Derived) and derived else None for one in inner]
+    if len({_unnamed(tree or _rows(block)) for tree, block in zip(trees, blocks, strict=True)}) > 1:
+        return None
+    if not derived:
+        return _over_rows(blocks)
+    return Staged(made[0].stages, " UNION ALL ".join(one.over for one in made))
+
+
+def _rows(block: Block) -> exp.Select:
+    """The rows that a block takes together, without a column."""
+    rows = block.tree.copy()
+    for name in (*_TOGETHER, "order"):
+        rows.set(name, None)
+    rows.set("expressions", [exp.Literal.number(1)])
+    return rows
+
+
+def _unnamed(tree: exp.Expression) -> str:
+    """The text of a query whatever its aliases are, which are others in each branch. The tree is used up."""
+    aliases = list(dict.fromkeys(node.name for node in tree.find_all(exp.TableAlias)))
+    for node in tree.find_all(exp.TableAlias):
+        node.set("this", exp.to_identifier(f"t{aliases.index(node.name)}"))
+    for column in tree.find_all(exp.Column):
+        if column.table in aliases:
+            column.set("table", exp.to_identifier(f"t{aliases.index(column.table)}"))
+    return tree.sql()
+
+
 def _figures(block: Block, *, every: bool) -> Staged | None:
     """A row of figures, with a stage for each that is more than what one table adds up to; where `every` one has a stage, that of
     the others is their single row."""
@@ -192,25 +235,34 @@ def _figures(block: Block, *, every: bool) -> Staged | None:
     return Staged(tuple(stages), f"SELECT {', '.join(shown)}", beside) if stages else None
 
 
-def _over_rows(block: Block) -> Staged | None:
-    """The rows that are taken together as a stage, with the columns of theirs that are asked for."""
-    if not block.is_aggregated or _mixes(block):
+def _over_rows(blocks: Sequence[Block]) -> Staged | None:
+    """The rows that are taken together as a stage, with the columns of theirs that are asked for, whichever block asks: each
+    takes the same rows, under aliases of its own."""
+    if not all(block.is_aggregated and not _mixes(block) for block in blocks):
         return None
-    rows, over = block.tree.copy(), block.tree.copy()
-    together = [node for name in _TOGETHER for node in _columns(over, name)]
-    names = _named(list(dict.fromkeys((node.table, node.name) for node in together)))
-    for name in (*_TOGETHER, "order"):
-        rows.set(name, None)
+    first, overs = blocks[0], [block.tree.copy() for block in blocks]
+    asked: list[tuple[exp.Column, tuple[str, str]]] = []
+    for block, over in zip(blocks, overs, strict=True):
+        own, others = [*block.items, *block.calls], [*first.items, *first.calls]
+        aliases = {mine.alias: one.alias for mine, one in zip(own, others, strict=True)}
+        nodes = [node for name in _TOGETHER for node in _columns(over, name)]
+        asked += [(node, (aliases[node.table], node.name)) for node in nodes]
+    names = _named(list(dict.fromkeys(place for _, place in asked)))
+    rows = _rows(first)
     shown = [aliased(column_at(*at), name) for at, name in names.items()]
     # Of rows of which no column is asked for there must be one to ask for.
     rows.set("expressions", shown or [aliased(exp.Literal.number(1), "present")])
-    _name_outputs(over)
-    for node in together:
-        node.replace(column_at(ROW, names[node.table, node.name]))
-    for name in ("joins", "laterals", "where"):
-        over.set(name, None)
-    over.set("from_", exp.From(this=_nameless(ROW)))
-    return Staged((Stage(render(rows, block.dialect), _indexes(over)),), render(over, block.dialect))
+    for over in overs:
+        _name_outputs(over)
+    for node, place in asked:
+        node.replace(column_at(ROW, names[place]))
+    for over in overs:
+        for name in ("joins", "laterals", "where"):
+            over.set(name, None)
+        over.set("from_", exp.From(this=_nameless(ROW)))
+    indexes = tuple(dict.fromkeys(index for over in overs for index in _indexes(over)))
+    text = " UNION ALL ".join(render(over, first.dialect) for over in overs)
+    return Staged((Stage(render(rows, first.dialect), indexes),), text)
 
 
 def _distinct(block: Block) -> Staged:
