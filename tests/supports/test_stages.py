@@ -14,8 +14,14 @@ QUERIES = {
     "SELECT max(s.users) AS most FROM (SELECT plays, count(*) AS users FROM u GROUP BY plays) AS s",
     "kinds": "SELECT count(DISTINCT n) AS counts, sum(DISTINCT n) AS sum, count(DISTINCT last) FILTER (WHERE n > 1) AS lasts, "
     "count(*) AS users FROM (SELECT user_id, count(*) AS n, max(track) AS last FROM plays GROUP BY user_id) AS u",
+    "figures": "SELECT (SELECT count(*) FROM users u LEFT JOIN plays p ON p.user_id = u.id) AS rows_of_all, "
+    "(SELECT count(*) FROM plays) - (SELECT count(*) FROM plays p WHERE NOT EXISTS "
+    "(SELECT 1 FROM users u WHERE u.id = p.user_id)) AS n",
+    "beside": "SELECT 1 AS kind, p.track, count(*) AS n FROM users u LEFT JOIN plays p ON p.user_id = u.id GROUP BY p.track "
+    "UNION ALL SELECT 2, NULL, count(p.id) FROM users u LEFT JOIN plays p ON p.user_id = u.id",
 }
-AGAIN = {**QUERIES, "spread": QUERIES["spread"].replace("hidden = 0", "hidden = 1")}
+FEW = {name: QUERIES[name] for name in ("spread", "silent")}
+AGAIN = {**FEW, "spread": QUERIES["spread"].replace("hidden = 0", "hidden = 1")}
 
 
 def _project(queries: dict[str, str], **options: object) -> Project:
@@ -34,14 +40,14 @@ def _wrong(place: Plays, queries: dict[str, str]) -> list[str]:
 
 def test_one_declaration_over_stages(place: Plays) -> None:
     keeper = place.keep(_project(QUERIES))
-    said = plan_text(keeper.plan(), declared=4, statements=False)
+    said = plan_text(keeper.plan(), declared=6, statements=False)
     assert "create _stage_spread_1 (a stage of spread): it is not installed, linear at commit" in said
     assert "create spread: it is not installed, linear at commit" in said
     keeper.apply()
     assert "_stage_silent_1: a stored row for each row that is taken together, written by ticks" in explain_text(
         keeper.explain("silent")
     )
-    for _ in range(6):
+    for _ in range(4):
         place.write(
             *(place.change() for _ in range(3)), "INSERT INTO users VALUES ((SELECT max(id) + 1 FROM users), 'd')"
         )
@@ -54,13 +60,10 @@ def test_one_declaration_over_stages(place: Plays) -> None:
         ("silent", "tick", ()),
         ("levels", "tick", ()),
         ("kinds", "commit", ()),
+        ("figures", "tick", ()),
+        ("beside", "tick", ()),
     }
-    assert {one.name: bool(one.support_rows) for one in keeper.status()} == {
-        "spread": True,
-        "silent": True,
-        "levels": True,
-        "kinds": True,
-    }
+    assert {one.name: bool(one.support_rows) for one in keeper.status()} == dict.fromkeys(QUERIES, True)
     ours = "tidemark." if place.user.dialect.has_schemas else "tidemark_"
     place.write(f"DELETE FROM {ours}_stage_spread_1", f"UPDATE {ours}_support_kinds_1 SET _rows = 7")
     assert [one.derived for one in keeper.verify() if not one.clean] == ["_stage_spread_1", "_support_kinds_1"]
@@ -73,7 +76,7 @@ def test_one_declaration_over_stages(place: Plays) -> None:
 
 
 def test_a_stage_changes_and_goes_with_what_it_is_for(place: Plays) -> None:
-    place.keep(_project(QUERIES)).apply()
+    place.keep(_project(FEW)).apply()
     keeper = place.keep(_project(AGAIN))
     assert {(step.verb, step.derived) for step in keeper.plan().steps} == {
         ("replace", "_stage_spread_1"),
