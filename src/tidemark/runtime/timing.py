@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from tidemark.telling import tell_count
+
 SLOW_SECONDS = 1.0
 
 
@@ -24,7 +26,7 @@ class Timing:
     def __str__(self) -> str:
         slow = f", {self.slow} of them slow" if self.slow else ""
         return (
-            f"{self.count} times{slow}, {self.total_ms / 1000:.2f} s in all, longest {self.longest_ms:.0f} ms, "
+            f"{tell_count(self.count, 'time')}{slow}, {self.total_ms / 1000:.2f} s in all, longest {self.longest_ms:.0f} ms, "
             f"last {self.last_ms:.0f} ms"
         )
 
