@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import AbstractContextManager, nullcontext
+from decimal import Decimal
 from unittest import mock
 
 import pytest
@@ -140,7 +141,7 @@ def test_what_is_big_or_dear_is_not_compared(world: Place) -> None:
     with mock.patch.object(last_word, "ROWS_MAX", 1):
         keeper.apply()
     assert [one.partition(": ")[2] for one in said if one.startswith("not compared")] == [
-        "the engine takes more than 0.05 s for it",
+        "the engine takes more than 0.05 s for it, or than it may",
         "it has 3 rows: tidemark verify --as-written does it",
     ]
     world.drained()
@@ -156,3 +157,24 @@ def test_what_need_not_be_what_the_query_says_now_is_not_compared(world: Place) 
     (found,) = world.tidemark.verify_as_written()
     assert found.clean
     assert found.why_not == "it remembers what its sources have no more"
+
+
+@pytest.mark.parametrize(
+    ("seen", "said", "close"),
+    [
+        (0.1 + 0.2, 0.3, True),
+        ("0.30000000000000004 of 7", "0.3 of 7", True),
+        ("0.3 of 7", "0.3 of 8", False),
+        ("10000000001", "10000000002", False),
+        ("10000000001.5", "10000000002.5", False),
+        (Decimal("0.30000000000000004"), Decimal("0.3"), True),
+        (Decimal("10000000001"), Decimal("10000000002"), False),
+        ({"mean": [0.1 + 0.2, None]}, {"mean": [0.3, None]}, True),
+        ({"mean": 0.3}, {"mean": 0.3, "n": 1}, False),
+        ([1, "a"], [1, "b"], False),
+        ("a1.5", "b1.5", False),
+        (1, "1", False),
+    ],
+)
+def test_what_the_order_of_addition_explains(seen: object, said: object, close: bool) -> None:
+    assert as_written._is_close(seen, said) is close

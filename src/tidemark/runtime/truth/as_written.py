@@ -9,14 +9,16 @@ there is a mistake of that program, which no repair mends.
 from __future__ import annotations
 
 import math
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from tidemark.contract.script import Script
-from tidemark.database.session import Conflict, Session
+from tidemark.database.session import Conflict, Session, TooLong
 from tidemark.dialect import Dialect
 from tidemark.plain import hashable
 from tidemark.runtime.duty import Duty
@@ -27,6 +29,9 @@ from tidemark.runtime.truth.verify import has_waiting
 SHOWN_MAX = 1_000
 TOLD_MAX = 3
 RELATIVE = 1e-9
+WRITTEN = 1e-12
+"""The same of what is written with its digits, which may have been a number that is exact."""
+_FIGURE = re.compile(r"(-?\d+(?:\.\d+(?:e[-+]?\d+)?|e[-+]?\d+))", re.IGNORECASE)
 ROUNDS_MAX = 4
 COPY = "tidemark_copy"
 
@@ -72,7 +77,7 @@ def compare_as_written(
             why_not = "changes kept coming while it was looked at" if found is None else ""
             differ = _pair(query, found or ())
         except _TooDear:
-            why_not = f"the engine takes more than {seconds_max:g} s for it"
+            why_not = f"the engine takes more than {seconds_max:g} s for it, or than it may"
     seconds = duty.clock.ms_since(began) / 1000
     return WrittenReport(query.name, differ, query.columns, _identity(query), seconds, why_not)
 
@@ -170,7 +175,7 @@ def _no_longer(session: Session, seconds: float | None) -> Iterator[None]:
     try:
         yield
     except Conflict as problem:
-        if late.is_set():
+        if late.is_set() or isinstance(problem, TooLong):
             raise _TooDear from problem
         raise
     finally:
@@ -239,9 +244,27 @@ def _without_close(script: Script, found: Sequence[tuple[Any, ...]]) -> tuple[Di
 
 
 def _is_close(seen: Any, said: Any) -> bool:
-    """Whether two values are equal, or floating point that differs by what the order of addition explains."""
+    """Whether two values are equal, or differ by what the order of addition explains of floating point: as it is, or in a text, a
+    document or a list that was made of it."""
     # NaN is no number's equal in Python, and is its own in both engines.
     if seen == said or (seen != seen and said != said):
         return True
-    both = isinstance(seen, float) and isinstance(said, float)
-    return both and math.isclose(seen, said, rel_tol=RELATIVE, abs_tol=RELATIVE)
+    if isinstance(seen, float) and isinstance(said, float):
+        return math.isclose(seen, said, rel_tol=RELATIVE, abs_tol=RELATIVE)
+    if isinstance(seen, Decimal) and isinstance(said, Decimal):
+        return _is_near(str(seen), str(said))
+    if isinstance(seen, str) and isinstance(said, str):
+        mine, true = _FIGURE.split(seen), _FIGURE.split(said)
+        return len(mine) == len(true) and all(map(_is_near, mine, true))
+    if isinstance(seen, dict) and isinstance(said, dict):
+        return seen.keys() == said.keys() and all(_is_close(one, said[name]) for name, one in seen.items())
+    if isinstance(seen, list) and isinstance(said, list):
+        return len(seen) == len(said) and all(map(_is_close, seen, said))
+    return False
+
+
+def _is_near(seen: str, said: str) -> bool:
+    """Whether two texts are the same, or figures with a fraction that are: a whole number was added up exactly."""
+    if seen == said or not (_FIGURE.fullmatch(seen) and _FIGURE.fullmatch(said)):
+        return seen == said
+    return math.isclose(float(seen), float(said), rel_tol=WRITTEN, abs_tol=WRITTEN)
