@@ -15,7 +15,7 @@ from functools import partial
 from typing import Self, TypeVar
 from weakref import WeakSet
 
-from tidemark.compiler.once import Compiled, compiler_of
+from tidemark.compiler.once import Answers, Compiled, compiler_of
 from tidemark.compiler.stages import Known
 from tidemark.compiler.supports import with_supports
 from tidemark.contract.script import Script
@@ -141,7 +141,8 @@ class Workshop:
         if (conversion := plan_conversion(duty.ledger, catalog)) is not None:
             return conversion
         catalog = _with_homes(duty, catalog)
-        everything = self._with_supports(duty, catalog)
+        engine = Answers(duty.session)
+        everything = self._with_supports(duty, catalog, engine)
         renamed = {one.was: one.name for one in everything if one.was is not None}
         declared = {one.name for one in everything}
         offered = {row.name for row in duty.ledger.derived() if row.script.offers}
@@ -151,7 +152,7 @@ class Workshop:
             Wanted(
                 link.declaration.name,
                 link.declaration.was,
-                compiler_of(link, catalog, duty.session, self._compiled),
+                compiler_of(link, catalog, engine, self._compiled),
                 link.reads,
                 bool(link.declaration.columns_of),
             )
@@ -159,11 +160,11 @@ class Workshop:
         ]
         return make_plan(duty.ledger, wanted, catalog, partial(capture, duty.session.dialect))
 
-    def _with_supports(self, duty: Duty, catalog: Catalog) -> tuple[Declaration, ...]:
+    def _with_supports(self, duty: Duty, catalog: Catalog, engine: Answers) -> tuple[Declaration, ...]:
         """What is declared, and the supports of it."""
-        session, rows = duty.session, [row for row in duty.ledger.derived() if row.state != "retired"]
+        rows = [row for row in duty.ledger.derived() if row.state != "retired"]
         names, supported = frozenset(row.name for row in rows), frozenset(row.script.supports for row in rows)
-        return with_supports(self._adopted(duty), Known(catalog, session, names, supported, self._compiled))
+        return with_supports(self._adopted(duty), Known(catalog, engine, names, supported, self._compiled))
 
     def _adopted(self, duty: Duty) -> tuple[Declaration, ...]:
         """What is declared, as far as its adoption has come."""
@@ -230,16 +231,16 @@ class Workshop:
     def _first_scripts(self, duty: Duty, names: Sequence[str]) -> list[Script]:
         """The scripts of these declarations as they would be installed first, each after its supports; only what they read is
         compiled besides."""
-        session = duty.session
+        engine = Answers(duty.session)
         catalog = _with_homes(duty, self._catalog(duty))
-        links = chain(self._with_supports(duty, catalog), catalog, session.dialect)
+        links = chain(self._with_supports(duty, catalog, engine), catalog, engine.dialect)
         wanted, found = set(names), dict[str, Script]()
         for link in reversed(links):
             wanted |= set(link.reads) if link.declaration.name in wanted else set()
         for link in links:
             if link.declaration.name in wanted:
                 upstream = [found[name] for name in link.reads]
-                found[link.declaration.name] = compiler_of(link, catalog, session, self._compiled)(1, *upstream)
+                found[link.declaration.name] = compiler_of(link, catalog, engine, self._compiled)(1, *upstream)
         return [one for name in names for one in (*_supports_of(name, found), found[name])]
 
     def _live(self, duty: Duty, names: tuple[str, ...], *, also_read: bool = False) -> list[Installed]:

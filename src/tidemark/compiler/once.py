@@ -1,7 +1,8 @@
 """Compiling a declaration over the scripts of what it reads, once for as long as everything is as it was.
 
-Owns: `compiler_of` and `Asked`, what the pure tower asks an engine. Promises: the same declaration over the same catalog and the
-same scripts is compiled once; nothing is changed in any database.
+Owns: `compiler_of`, `Asked`, what the pure tower asks an engine, and `Answers`. Promises: the same declaration over the same
+catalog and the same scripts is compiled once, and of one catalog an engine is asked the same once; nothing is changed in any
+database.
 """
 
 from __future__ import annotations
@@ -36,6 +37,34 @@ class Asked(Protocol):
     def one(self, sql: str) -> tuple[Any, ...] | None:
         """The first row of a query, or None."""
         ...
+
+
+class Answers:
+    """An engine over one catalog, asked each question once: to choose the supports of a query is to compile much of it."""
+
+    def __init__(self, engine: Asked) -> None:
+        self._engine = engine
+        self.dialect = engine.dialect
+        self._described: dict[tuple[str, tuple[Table, ...]], tuple[OutputColumn, ...]] = {}
+        self._mutable: dict[tuple[str, tuple[str, ...], tuple[Table, ...]], int | None] = {}
+
+    def describe(self, query: str, given: Sequence[Table] = ()) -> tuple[OutputColumn, ...]:
+        """Names, types and collations of the query's columns. What is refused is asked again."""
+        asked = (query, tuple(given))
+        if asked not in self._described:
+            self._described[asked] = self._engine.describe(query, given)
+        return self._described[asked]
+
+    def first_mutable(self, columns: str, expressions: Sequence[str], given: Sequence[Table] = ()) -> int | None:
+        """The place of the first expression whose value depends on more than its row."""
+        asked = (columns, tuple(expressions), tuple(given))
+        if asked not in self._mutable:
+            self._mutable[asked] = self._engine.first_mutable(columns, expressions, given)
+        return self._mutable[asked]
+
+    def one(self, sql: str) -> tuple[Any, ...] | None:
+        """The first row of a query, or None: rows may change, so that this is asked each time."""
+        return self._engine.one(sql)
 
 
 def compiler_of(link: Link, catalog: Catalog, session: Asked, known: Compiled) -> Callable[..., Script]:
