@@ -86,6 +86,20 @@ def test_writers_go_on_without_a_column_and_an_apply_makes_all_true(engine_url: 
     assert _is_true(engine_url, then, *QUERIES)
 
 
+def test_a_wider_column_takes_wider_values_once_a_worker_came_by(pg_database: str) -> None:
+    _write(pg_database, *SCHEMA)
+    keeper = _keeper(pg_database, "score")
+    keeper.apply()
+    wide = "INSERT INTO posts VALUES (9, 1, 5000000000, 1)"
+    _write(pg_database, "ALTER TABLE posts ALTER score TYPE bigint")
+    with pytest.raises(TidemarkError, match="out of range"):
+        _write(pg_database, wide)
+    keeper.run(until_idle=True)
+    _write(pg_database, wide, *WRITES)
+    assert _state(keeper, "beside") == "live" and _is_true(pg_database, "score", "beside")
+    assert set(keeper.apply().live) == {"added", "computed"} and _is_true(pg_database, "score", *QUERIES)
+
+
 def test_a_partitioned_table_is_written_again_where_nobody_in_service_reads_it(pg_database: str) -> None:
     """The condition of its triggers follows the name, so that their text is another one, and everybody has a gap."""
     _write(
@@ -111,7 +125,7 @@ def test_a_partitioned_table_is_written_again_where_nobody_in_service_reads_it(p
 
 
 def test_a_log_that_loses_more_than_is_gone_is_found(pg_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relief, "_gone", lambda table, columns: list(columns))
+    monkeypatch.setattr(relief, "_find_stale", lambda duty, known, capture_of: set(known.columns))
     monkeypatch.setattr(relief, "_read", lambda rows, source: set())
     with pytest.raises((AssertionError, TidemarkError)):
         _migrate_and_work(pg_database)

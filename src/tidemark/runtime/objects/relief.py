@@ -1,71 +1,52 @@
 """Captures that cannot run any more, taken out of the way of whoever writes.
 
 Owns: `is_burden` and `relieve`. PostgreSQL knows nothing of what a function reads, so a migration renames or drops a column that
-a capture reads, and from then on every write of that table fails. Promises: only what is out of service because a column of a
-source is gone gives its triggers up, and a shared log only the columns that are gone and that nobody in service reads, so that
-everybody else goes on without a gap; the next apply puts back what is declared then, and fills it from the first key on. Locks
-on the user's tables are asked for briefly and again, as for an installation.
+a capture reads, and from then on every write of that table fails; or makes it wider than a log has it. Promises: only what is out
+of service because of such a column gives its triggers up, and a shared log only columns that are gone or have another type and
+that nobody in service reads, so that everybody else goes on without a gap; the next apply puts back what is declared then, and
+fills it from the first key on. Locks on the user's tables are asked for briefly and again, as for an installation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
-from tidemark.contract.script import Piece
+from tidemark.contract.script import Capture, Piece
 from tidemark.model import Table
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.objects.captures import CaptureOf, drop_group, find_fault, follows, reshape
 from tidemark.runtime.objects.gaps import Look
-from tidemark.runtime.objects.pieces import find_pieces, group_pieces, mirror_pieces
+from tidemark.runtime.objects.pieces import find_pieces, group_pieces
+from tidemark.runtime.objects.sources import find_changes
 
 IDLE = ("installing", "planned", "failed")
 
 
 def is_burden(installed: Installed, look: Look) -> bool:
-    """Whether a generation is out of service, and a column that it reads is gone."""
+    """Whether a generation is out of service, and a column that it reads is gone, or another one."""
     change = look.change(installed)
     return installed.state == "installing" and installed.live_at is not None and change is not None and change.loses
 
 
 def relieve(duty: Duty, installed: Installed, capture_of: CaptureOf) -> bool:
-    """Take away the triggers of a generation that is out of service, and what its logs have of columns that are gone; give
-    whether anything went. Safe to repeat after a kill."""
-    tables = {table.label: table for table in duty.session.catalog().tables.values()}
-    lost = {
-        source
-        for source, columns in (*installed.script.watches, *((one.source, one.columns) for one in installed.captures))
-        if source in tables and _gone(tables[source], columns)
-    }
-    if not lost and not _cannot_show(duty, installed, tables.values()):
+    """Take away the triggers of a generation that is out of service, and what its logs have of columns that are gone or have
+    another type; give whether anything went. Safe to repeat after a kill."""
+    change = find_changes(duty.ledger, [installed]).get((installed.name, installed.generation))
+    if change is None or not change.loses:
         return False
     triggers = [piece for piece in installed.script.pieces if piece.kind == "trigger" and piece.capture]
     present = find_pieces(duty.session, installed.script)
     going = [piece for piece in reversed(triggers) if not piece.public and piece.name in present]
     _drop(duty, going)
-    narrowed = [source for source in sorted(lost) if _narrow(duty, source, capture_of)]
+    narrowed = [one.source for one in installed.captures if _narrow(duty, one.source, capture_of)]
     return bool(going or narrowed)
-
-
-def _cannot_show(duty: Duty, installed: Installed, tables: Iterable[Table]) -> bool:
-    """Whether a column of the user's is gone in which the rows are kept."""
-    script, quote = installed.script, duty.session.dialect.quote
-    if not mirror_pieces(script):
-        return False
-    shown = next(
-        (table for table in tables if script.public in (quote(table.schema, table.name), quote(table.name))), None
-    )
-    return shown is not None and bool(_gone(shown, script.columns))
 
 
 def _drop(duty: Duty, going: Sequence[Piece]) -> None:
     for group in group_pieces(duty.session, list(going), dropping=True):
         duty.write(partial(drop_group, duty, group))
-
-
-def _gone(table: Table, columns: Sequence[str]) -> list[str]:
-    return [name for name in columns if table.column(name) is None]
 
 
 def _narrow(duty: Duty, source: str, capture_of: CaptureOf) -> bool:
@@ -80,7 +61,7 @@ def _narrow(duty: Duty, source: str, capture_of: CaptureOf) -> bool:
             return bool(mine.write(partial(_reshape, mine, source, capture_of)).value)
         present = find_pieces(mine.session, known)
         going = [piece for piece in reversed(known.pieces) if piece.kind == "trigger" and piece.name in present]
-        if going and _gone_now(mine, source, known.columns):
+        if going and _find_stale(mine, known, capture_of):
             _drop(mine, going)
             return True
         return False
@@ -88,21 +69,26 @@ def _narrow(duty: Duty, source: str, capture_of: CaptureOf) -> bool:
 
 def _reshape(duty: Duty, source: str, capture_of: CaptureOf) -> bool:
     known = duty.ledger.captures()[source]
-    table, gone = _find(duty, source), set(_gone_now(duty, source, known.columns))
+    table, stale = _find(duty, source), _find_stale(duty, known, capture_of)
     read = _read(duty.ledger.derived(), source) or set()
-    if table is None or not gone or gone & read or find_fault(known, find_pieces(duty.session, known)):
+    if table is None or not stale or stale & read or find_fault(known, find_pieces(duty.session, known)):
         return False
-    narrower = capture_of(table, tuple(name for name in known.columns if name not in gone))
+    narrower = capture_of(table, tuple(name for name in known.columns if name not in stale))
     if not follows(narrower, known):
         return False
     reshape(duty, known, narrower)
     return True
 
 
-def _gone_now(duty: Duty, source: str, columns: Sequence[str]) -> list[str]:
-    """Looked at anew under the lease: whoever has a column back has applied since, perhaps."""
-    table = _find(duty, source)
-    return [] if table is None else _gone(table, columns)
+def _find_stale(duty: Duty, known: Capture, capture_of: CaptureOf) -> set[str]:
+    """The columns of a log that the table does not have any more, or has with another type. Looked at anew under the lease:
+    whoever has a column back has applied since, perhaps."""
+    table = _find(duty, known.source)
+    if table is None:
+        return set()
+    there = tuple(name for name in known.columns if table.column(name) is not None)
+    was, now = dict(known.extensions), dict(capture_of(table, there).extensions)
+    return {name for name in known.columns if name not in there or was.get(name) != now.get(name)}
 
 
 def _find(duty: Duty, source: str) -> Table | None:

@@ -54,7 +54,8 @@ class Fact:
 @dataclass(frozen=True)
 class Change:
     """What is not as it was about the sources of a generation, as a sentence. `anew` tells that a whole table is another one,
-    `barred` that a role of ours may not use what it needs, `loses` that a column is gone which is read, or written."""
+    `barred` that a role of ours may not use what it needs, `loses` that a column which is read, or written, is gone or has
+    another type."""
 
     says: str
     anew: bool = False
@@ -192,7 +193,10 @@ def compare(before: Sequence[Fact], now: Sequence[Fact], *, here: bool) -> Chang
         said += [f"{_bare(fact.part)} of {fact.source} {word}"] if word else []
     come = [fact for of, fact in shown.items() if fact.comes and of not in known]
     said += [f"{fact.part} of {fact.source}{'' if fact.comes > 1 else ' has come'}" for fact in come]
-    gone = any(part.startswith((COLUMN, KEPT)) and (source, part) not in shown for source, part in known)
+    gone = any(
+        fact.part.startswith((COLUMN, KEPT)) and (of not in shown or shown[of].definition != fact.definition)
+        for of, fact in known.items()
+    )
     return Change(", ".join(said[:3]), bool(others), any(fact.comes > 1 for fact in come), gone) if said else None
 
 
