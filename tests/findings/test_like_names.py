@@ -14,6 +14,7 @@ import pytest
 
 from tests.findings.place import Place
 from tests.kit.size import FULL, in_turn
+from tidemark.errors import Code, Refusal
 from tidemark.model import Freshness
 
 BATCHES = 40 if FULL else 6
@@ -201,3 +202,20 @@ def test_tables_are_called_like_what_statements_name(place: Place) -> None:
         place.drained()
     place.verified()
     assert all(one.clean and not one.why_not for one in place.tidemark.verify_as_written())
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT c.id FROM (f a LEFT JOIN f b ON b.id = a.g) LEFT JOIN u c USING (v)",
+        "SELECT u.id FROM u JOIN (f a LEFT JOIN f b ON b.id = a.g) USING (v)",
+        "SELECT u.id FROM (SELECT a.g, b.g, a.id AS aid FROM f a JOIN f b ON b.id = a.g) s NATURAL JOIN u",
+    ],
+)
+def test_a_name_that_stands_twice_joins_nothing(world: Place, query: str) -> None:
+    """SQLite takes one of them, the first in some places."""
+    world.derive("joined", query, freshness="tick")
+    with pytest.raises(Refusal) as met:
+        world.tidemark.apply()
+    # PostgreSQL refuses by itself what is ambiguous.
+    assert met.value.code in (Code.UNKNOWN_COLUMN, Code.PARSE)

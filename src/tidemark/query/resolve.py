@@ -95,11 +95,10 @@ class Resolver:
             shown = self._open(item, scope, outer)
             if shown is None:
                 entries = [scope.names[name] for name in scope.names if name not in known]
-                shown = Shown([(n, resolved_column(e.alias, real)) for e in entries for n, real in e.columns.items()])
-            side = join.side.upper() if join is not None else ""
-            scope.padded |= {"LEFT": set(scope.names) - known, "RIGHT": known, "FULL": set(scope.names)}.get(
-                side, set()
-            )
+                own = [(name, resolved_column(e.alias, real)) for e in entries for name, real in e.columns.items()]
+                shown = Shown(own, doubled=any(e.doubled for e in entries))
+            padded = {"LEFT": set(scope.names) - known, "RIGHT": known, "FULL": set(scope.names)}
+            scope.padded |= padded.get(join.side.upper() if join is not None else "", set())
             merged.add(join, shown)
         scope.merged = merged
         scopes = (scope, *outer)
@@ -214,7 +213,7 @@ class Resolver:
             for name, column in inner.merged.star
         ]
         shown = [(name, resolved_column(alias, key)) for name, key in keys if key in outputs]
-        return Shown(shown, frozenset(inner.merged.names))
+        return Shown(shown, frozenset(inner.merged.names), inner.merged.doubled)
 
     def _is_unstable(self, alias: str, name: str) -> bool:
         return alias in self.calls and name in self.calls[alias].unstable
@@ -288,7 +287,8 @@ class Resolver:
             )
         alias = self._free(written)
         columns = {name: name for name in names if name and names.count(name) == 1}
-        entry = Entry(alias, columns, whole=0 < len(names) == len(columns) and not is_renamed(node))
+        doubled = len({self.dialect.fold(name) for name in names if name}) < len([name for name in names if name])
+        entry = Entry(alias, columns, 0 < len(names) == len(columns) and not is_renamed(node), doubled)
         scope.names[written] = entry
         return entry
 

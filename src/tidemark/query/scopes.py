@@ -28,11 +28,13 @@ AT_TABLES = {
 
 @dataclass(frozen=True)
 class Entry:
-    """One item of FROM: its distinct alias, and its columns, visible name → name; `whole` when these are all of them."""
+    """One item of FROM: its distinct alias, and its columns, visible name → name; `whole` when these are all of them, `doubled`
+    when two have one name, and so stand under none."""
 
     alias: str
     columns: dict[str, str]
     whole: bool = False
+    doubled: bool = False
 
 
 @dataclass

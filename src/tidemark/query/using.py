@@ -22,10 +22,12 @@ Columns = Mapping[str, exp.Expression]
 
 @dataclass(frozen=True)
 class Shown:
-    """What an item of FROM has under names of its own: each column with its name, and the names that were merged inside."""
+    """What an item of FROM has under names of its own: each column with its name, the names that were merged inside, and whether
+    there are columns that no name tells apart."""
 
     columns: Sequence[tuple[str, exp.Expression]]
     merged: frozenset[str] = frozenset()
+    doubled: bool = False
 
 
 @dataclass
@@ -38,14 +40,24 @@ class Merged:
     left: dict[str, list[exp.Expression]] = field(default_factory=dict)
     names: dict[str, exp.Expression] = field(default_factory=dict)
     star: list[tuple[str, exp.Expression]] = field(default_factory=list)
+    doubled: bool = False
 
     def add(self, join: exp.Join | None, item: Shown) -> None:
         """Join one more item; USING and NATURAL become ON."""
-        folded = {self.dialect.fold(name): column for name, column in item.columns}
+        named = [self.dialect.fold(name) for name, _ in item.columns]
+        folded = {name: column for name, (_, column) in zip(named, item.columns, strict=True)}
+        self.doubled |= item.doubled
+        if join is not None and join.method and self.doubled:
+            raise Refusal(
+                Code.UNKNOWN_COLUMN,
+                "NATURAL joins by every name, and one stands twice on a side.",
+                instead="ON, with the tables' aliases",
+                place=place_of(join, self.dialect),
+            )
         shared = self._shared(join, folded) if join is not None else []
         tests = []
         for name in shared:
-            if len(self.left.get(name, ())) != 1 or name not in folded:
+            if len(self.left.get(name, ())) != 1 or named.count(name) != 1:
                 assert join is not None
                 raise Refusal(
                     Code.UNKNOWN_COLUMN,
@@ -62,7 +74,7 @@ class Merged:
             self.names[name] = whole
             self.left[name] = [whole]
         self._show(item, shared)
-        for name, column in folded.items():
+        for name, (_, column) in zip(named, item.columns, strict=True):
             if name not in shared:
                 self.left.setdefault(name, []).append(column)
                 if name in item.merged:
