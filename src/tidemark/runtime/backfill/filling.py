@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from tidemark.contract.script import Script
 from tidemark.errors import Code, Refusal
@@ -28,7 +27,6 @@ from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.pace import Pace, ask
 from tidemark.runtime.runs import add_run
-from tidemark.runtime.samples import Hold
 from tidemark.runtime.values import pack, unpack
 from tidemark.telling import tell_count
 
@@ -109,18 +107,10 @@ class Filling:
             low = high
 
     def take_in(self, keys: int, held: Held[tuple[int, str]]) -> None:
-        """Learn from a chunk that is committed, and settle it."""
+        """Learn from a chunk that is committed, settle it, and obey."""
         written, wish = held.value
         self.pace.record(keys, held.hold_ms)
-        self.settle(keys, written, held, wish)
-
-    def settle(self, keys: int, written: int, held: Held[Any], wish: str) -> None:
-        """Count a chunk that is committed, tell it when it is time to, obey, and let others have the database."""
-        hold_ms = held.hold_ms
-        hold = Hold(hold_ms, held.wait_ms, self.pace.size, self.pace.target_ms)
-        self.tally.count(keys, written, hold, self.duty.clock.now())
-        self.tally.tell(self.duty)
-        self.duty.clock.wait(self.pace.rest_seconds(hold_ms))
+        self.tally.settle(self.duty, self.pace, keys, written, held)
         self.gate.obey(wish)
 
 

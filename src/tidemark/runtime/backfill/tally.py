@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 from tidemark.database.session import Conflict
 from tidemark.errors import TidemarkError
@@ -16,7 +17,8 @@ from tidemark.runtime.backfill.begin import Begun
 from tidemark.runtime.backfill.chunk import Range
 from tidemark.runtime.backfill.meter import Meter
 from tidemark.runtime.backfill.pages import Key
-from tidemark.runtime.duty import Duty
+from tidemark.runtime.duty import Duty, Held
+from tidemark.runtime.pace import Pace
 from tidemark.runtime.progress import Event, Listener
 from tidemark.runtime.samples import Hold, Sampler
 
@@ -69,6 +71,13 @@ class Tally:
         """Let somebody else do what is left of a range."""
         with self._lock:
             self._ranges.append(todo)
+
+    def settle(self, duty: Duty, pace: Pace, keys: int, written: int, held: Held[Any]) -> None:
+        """Count a chunk that is committed, tell it when it is time to, and let others have the database."""
+        hold = Hold(held.hold_ms, held.wait_ms, pace.size, pace.target_ms)
+        self.count(keys, written, hold, duty.clock.now())
+        self.tell(duty)
+        duty.clock.wait(pace.rest_seconds(held.hold_ms))
 
     def count(self, keys: int, written: int, hold: Hold, now: float) -> None:
         """Take down a chunk that is committed. One without keys is nothing to tell of."""

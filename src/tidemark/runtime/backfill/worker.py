@@ -36,7 +36,6 @@ from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.lease import Lost
 from tidemark.runtime.pace import Pace, ask, choose_first_pace
-from tidemark.runtime.samples import Hold
 from tidemark.telling import tell_problem
 
 TRIES_MAX = 60
@@ -144,12 +143,7 @@ class Worker:
         self.gate.obey(step.wish)
 
     def _settle(self, keys: int, written: int, held: Held[Any]) -> None:
-        """Count what is committed, tell it when it is time to, and let others have the database."""
-        hold_ms = held.hold_ms
-        hold = Hold(hold_ms, held.wait_ms, self.pace.size, self.pace.target_ms)
-        self.tally.count(keys, written, hold, self.duty.clock.now())
-        self.tally.tell(self.duty)
-        self.duty.clock.wait(self.pace.rest_seconds(hold_ms))
+        self.tally.settle(self.duty, self.pace, keys, written, held)
 
     def _attempt(self, todo: Range, size: int) -> Held[Step] | None:
         """A chunk in its transaction; None when the next one is to be smaller, or when a key was quarantined."""
