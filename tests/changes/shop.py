@@ -11,7 +11,10 @@ from typing import Any
 
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
+from tidemark.runtime.backfill import adding, fill, fill_pages, fill_whole
 
+PACED = (adding, fill, fill_pages, fill_whole)
+"""Where the pace of a filling is chosen."""
 COLUMNS = "id integer, thread_id integer, user_id integer, score integer, other integer"
 SCHEMA = (
     "CREATE TABLE users (id integer PRIMARY KEY, name text)",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.changes.shop import SCHEMA, Shop
+from tests.changes.shop import PACED, SCHEMA, Shop
 from tests.kit.size import on_engines_in_turn, taken
 from tidemark import Project, Tidemark
 from tidemark.contract.script import Script
@@ -16,7 +16,6 @@ from tidemark.database.open import open_session
 from tidemark.database.session import Session
 from tidemark.dialect import Dialect
 from tidemark.errors import Fault, Refusal
-from tidemark.runtime.backfill import fill, fill_pages
 from tidemark.runtime.changes import apply
 from tidemark.runtime.objects import widen
 from tidemark.runtime.pace import Pace, choose_pace
@@ -157,7 +156,7 @@ def small(dialect: Dialect) -> Pace:
 
 @pytest.mark.parametrize("way", taken(WAYS, 2))
 def test_only_what_was_added_is_filled(engine_url: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for room in (fill, fill_pages):
+    for room in PACED:
         monkeypatch.setattr(room, "choose_patient_pace", small)
     story = Story(engine_url, way)
     (step,) = story.declared(story.new).plan().steps
@@ -204,7 +203,7 @@ def test_a_name_with_white_space_is_widened_too(engine_url: str) -> None:
 
 
 def test_what_is_interrupted_goes_on_and_the_old_columns_stay(engine_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for room in (fill, fill_pages):
+    for room in PACED:
         monkeypatch.setattr(room, "choose_patient_pace", small)
     for way in ("added at commits", "added by ticks"):
         story = Story(engine_url, way)
@@ -229,7 +228,7 @@ def test_what_is_interrupted_goes_on_and_the_old_columns_stay(engine_url: str, m
 @on_engines_in_turn("way", taken(WAYS, 3))
 def test_what_is_cancelled_takes_its_columns_along(engine_url: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """So the old definition has nothing to be filled, and the new one begins again in the same store."""
-    for room in (fill, fill_pages):
+    for room in PACED:
         monkeypatch.setattr(room, "choose_patient_pace", small)
     story = Story(engine_url, way)
     before = _columns(engine_url)

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from tests.changes.shop import SCHEMA, Shop
+from tests.changes.shop import PACED, SCHEMA, Shop
 from tidemark import Fault, Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.dialect import Dialect
-from tidemark.runtime.backfill import fill, fill_pages
+from tidemark.runtime.backfill import fill_pages
 from tidemark.runtime.changes import apply, meanwhile
 from tidemark.runtime.pace import Pace, choose_pace
 from tidemark.runtime.progress import Event
@@ -64,7 +64,7 @@ def test_what_readers_see_is_ticked_while_another_definition_is_filled(
     engine_url: str, way: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(meanwhile, "EVERY_SECONDS", 0.0)
-    for room in (fill, fill_pages):
+    for room in PACED:
         monkeypatch.setattr(room, "choose_patient_pace", _small)
     behind = play_replacement(engine_url, *way)
     assert len(behind) >= 5 and max(behind) <= 2, behind
@@ -72,7 +72,7 @@ def test_what_readers_see_is_ticked_while_another_definition_is_filled(
 
 def test_a_filling_that_ticks_nothing_meanwhile_is_found_out(sqlite_path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apply, "keeping", lambda duty, before: duty)
-    for room in (fill, fill_pages):
+    for room in PACED:
         monkeypatch.setattr(room, "choose_patient_pace", _small)
     behind = play_replacement(f"sqlite:///{sqlite_path}", *WAYS[0])
     assert max(behind) > 2, behind
