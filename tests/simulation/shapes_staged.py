@@ -33,7 +33,7 @@ def _groups(parts: Parts) -> tuple[str, tuple[Relation, ...]]:
 def _figures(parts: Parts, *values: str) -> list[Column]:
     """Some aggregates of values, also of different ones, and how many rows there are."""
     forms = ("sum({})", "max({})", "min({})", "avg({})", "count({})", "sum({}) FILTER (WHERE {} > 1)")
-    if parts.chance(0.4):
+    if parts.chance(0.6):
         forms = (
             "count(DISTINCT {})",
             "count(DISTINCT {}) FILTER (WHERE {} > 1)",
