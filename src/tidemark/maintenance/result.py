@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tidemark.dialect import Dialect
 from tidemark.model import OutputColumn
 from tidemark.query.keys import KeyColumn
 from tidemark.query.relation import Query
@@ -23,11 +22,6 @@ class Result:
     key: tuple[KeyColumn, ...]
     columns: tuple[OutputColumn, ...]
     proven: bool = True
-
-    @property
-    def dialect(self) -> Dialect:
-        """The engine that the query is for."""
-        return self.query.dialect
 
     @property
     def described(self) -> dict[str, OutputColumn]:
