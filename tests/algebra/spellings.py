@@ -234,4 +234,9 @@ SPELLINGS = (
         "SELECT v.column1 AS k, p.id FROM ((VALUES (1), (2), (NULL)) AS v JOIN posts p ON p.author = v.column1)",
         ("k", "id"),
     ),
+    Case(
+        "groups_of_null_on_either_side",
+        "SELECT s.n, t.m FROM (SELECT region, count(*) AS n FROM users GROUP BY region) s "
+        "FULL JOIN (SELECT author, count(*) AS m FROM posts GROUP BY author) t ON t.author = s.region",
+    ),
 )

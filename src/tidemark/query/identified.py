@@ -95,10 +95,11 @@ class _Telling:
             return [_Told(bare(one)) for one in group.expressions if not isinstance(bare(one), exp.Literal)]
         if any(is_aggregate(node) and not _is_windowed(node) for node in own_nodes(select)):
             return []
-        return [told for item in own_items(select) for told in self._of_item(item)]
+        full = any(join.side.upper() == "FULL" for join in select.args.get("joins") or ())
+        return [told for item in own_items(select) for told in self._of_item(item, marked=full)]
 
-    def _of_item(self, item: exp.Expression) -> list[_Told]:
-        """The same of an item of FROM."""
+    def _of_item(self, item: exp.Expression, *, marked: bool) -> list[_Told]:
+        """The same of an item of FROM; `marked` where a group of NULL has to be told from no row."""
         if isinstance(item, exp.Table) and isinstance(item.this, exp.Identifier):
             table = self._table(item)
             return [
@@ -106,7 +107,10 @@ class _Telling:
             ]
         if isinstance(item, exp.Table):
             return [_Told(column_at(item.alias, name)) for name in self._number_of(item)]
-        return [_Told(column_at(item.alias, name)) for name in self.of(item.this)]
+        told, inner = self.of(item.this), unwrapped(item.this)
+        if marked and isinstance(inner, exp.Select) and inner.args.get("group") is not None:
+            told.append(_append(inner, exp.Literal.number(1)))
+        return [_Told(column_at(item.alias, name)) for name in told]
 
     def _number_of(self, item: exp.Table) -> list[str]:
         """The column that tells the rows of one call apart; PostgreSQL numbers them where there is none."""

@@ -107,8 +107,10 @@ def _inferred_key(query: Query) -> tuple[int, ...]:
         if not key:
             raise Refusal(Code.KEY_MISSING, "GROUP BY a constant has no key.", instead="no GROUP BY")
         return key
-    # A key that readers see comes first.
-    for candidate in sorted(candidates(query), key=lambda one: any(is_hidden(query.outputs[p].name) for p in one)):
+    # A key that readers see comes first; what else is hidden may be what tells a group of NULL from no row.
+    hidden = [place for place, output in enumerate(query.outputs) if is_hidden(output.name)]
+    found = sorted(candidates(query), key=lambda one: any(place in hidden for place in one))
+    for candidate in (*found, *(tuple(sorted({*one, *hidden})) for one in found if hidden)):
         if identifies(query, frozenset(candidate)):
             return candidate
     if query.distinct:

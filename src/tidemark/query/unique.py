@@ -134,7 +134,31 @@ def is_unique(block: Block, key: tuple[Output, ...], around: Query | None = None
             if _is_pinned(item, known, pinned, block, around):
                 pinned.add(item.alias)
                 moved = True
-    return len(pinned) == len(block.items)
+    return len(pinned) == len(block.items) and not _may_be_of_either_side(block, fixed)
+
+
+def _may_be_of_either_side(block: Block, fixed: set[tuple[str, str]]) -> bool:
+    """Whether one key may stand for a row of each side of a FULL JOIN that nothing was joined to: groups of NULL on both."""
+    silent = [
+        item
+        for item in block.items
+        if not any(_is_told(item, column) for alias, column in fixed if alias == item.alias)
+    ]
+    return any(
+        item.kind == "full" and item in silent and any(one in silent for one in block.items[:place])
+        for place, item in enumerate(block.items)
+    )
+
+
+def _is_told(item: Item, column: str) -> bool:
+    """Whether a column of an item is never NULL where there is a row of it."""
+    if isinstance(item, Derived):
+        position = position_of(item.query, column)
+        return position is not None and not is_nullable_output(item.query, position)
+    if isinstance(item, Called):
+        return column == item.unique
+    found = item.table.column(column)
+    return found is not None and found.not_null
 
 
 def _is_unmatched(item: Item, block: Block) -> bool:
