@@ -61,6 +61,9 @@ class Language:
     seal_of_outer_joins: str
     """Ends a subquery with a RIGHT or FULL JOIN, so that no condition around it comes inside, where some version of the engine
     then loses rows (SQLite 3.40, of what is compared by IS); empty where none does."""
+    sign_of_values: str
+    """A sign before a column of a UNION, without which its values are converted to the type of the first branch's when the rows
+    are put away to be read twice; empty where branches have one type."""
 
 
 @dataclass(frozen=True)
@@ -208,6 +211,7 @@ SQLITE = Dialect(
         names_of_trigger_rows=("new", "old"),
         connections_differ=True,
         seal_of_outer_joins="LIMIT -1",
+        sign_of_values="+",
     ),
     planner=Planner(
         keeps_order=True,
@@ -261,6 +265,7 @@ POSTGRESQL = Dialect(
         names_of_trigger_rows=(),
         connections_differ=False,
         seal_of_outer_joins="",
+        sign_of_values="",
     ),
     planner=Planner(
         keeps_order=False,

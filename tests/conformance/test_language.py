@@ -148,3 +148,15 @@ def _answer(session: Session, query: str) -> tuple[object, ...] | None:
         return session.one(query)
     except TidemarkError:
         return None
+
+
+def test_what_a_branch_gives_stays_what_it_is_behind_a_sign(session: Session) -> None:
+    sign = session.dialect.language.sign_of_values
+    assert bool(sign) is not session.dialect.types_are_fixed
+    execute(session, "CREATE TABLE t (a text, b text)", "INSERT INTO t VALUES ('1', '2')")
+    number = "length(b)" if sign else "b"
+    rows = f"SELECT {sign}v AS v FROM (SELECT a AS v FROM t UNION ALL SELECT {number} FROM t) AS q"
+    twice = f"WITH w AS ({rows}) SELECT v FROM w UNION ALL SELECT v FROM w"
+    assert sorted(map(repr, session.all(twice))) == sorted(map(repr, session.all(f"{rows} UNION ALL {rows}")))
+    if sign:
+        assert session.all(twice.replace(f"{sign}v", "v")) == [("1",), ("1",)] * 2

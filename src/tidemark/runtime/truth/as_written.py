@@ -191,8 +191,9 @@ _SAID, _SEEN = '"tidemark said"', '"tidemark seen"'
 def statement(dialect: Dialect, script: Script, rows: str, bare: frozenset[str] = frozenset()) -> str:
     """SELECT of the rows that only the query has (``said``) and of those that only readers see in `rows` (``seen``), in key
     order; columns that are `bare` of an equality are compared by their texts."""
-    quoted = [(dialect.quote(name), name in bare) for name in script.columns]
-    columns = ", ".join(f"CAST({name} AS text) AS {name}" if texts else name for name, texts in quoted)
+    quoted, sign = [(dialect.quote(name), name in bare) for name in script.columns], dialect.language.sign_of_values
+    shown = ((f"CAST({name} AS text)" if texts else f"{sign}{name}", name) for name, texts in quoted)
+    columns = ", ".join(value if value == name else f"{value} AS {name}" for value, name in shown)
     places = ", ".join(str(2 + script.columns.index(name)) for name in _identity(script))
     order = f" ORDER BY {places}" if places else ""
     said = f"SELECT {columns} FROM ({script.truth}) AS q"
