@@ -74,7 +74,7 @@ LATELY: tuple[tuple[str, Change], ...] = (
 
 LIVE = (
     ("sums as of now without what went", (r"l\.weight <> 0", "l.weight > 0")),
-    ("sums as of now twice", (r'NOT EXISTS \(SELECT 1 FROM "tidemark_pending" AS b', r"1 = 1 OR \g<0>")),
+    ("sums as of now twice", (r'NOT EXISTS \(SELECT 1 FROM "tidemark pending" AS b', r"1 = 1 OR \g<0>")),
 )
 
 ADDED: tuple[Mutant, ...] = (

@@ -321,8 +321,8 @@ AT_ONCE = (
     Mistake("postgres", "sources that moved beside", unmoved, JOINED, first=vanished("postgres")),
     Mistake("sqlite", "left over by a small tick", left_over, JOINED, dense=True),
     Mistake("postgres", "left over by a small tick", left_over, JOINED, dense=True),
-    Mistake("sqlite", "units that a small tick leaves", left_by_none, JOINED, dense=True),
-    Mistake("postgres", "units that a small tick leaves", left_by_none, JOINED, dense=True, first=REACHING),
+    Mistake("sqlite", "units that a small tick leaves", left_by_none, JOINED, first=replace(REACHING, engine="sqlite")),
+    Mistake("postgres", "units that a small tick leaves", left_by_none, JOINED, first=REACHING),
     Mistake("postgres", "concern of a small tick", text("look_at_log", r"d, \{concerns\}", "d"), ADDED, dense=True),
     Mistake("postgres", "marker in a small tick", text("look_at_log", r"w\.markers", "0"), JOINED, dense=True),
     Mistake(
