@@ -253,6 +253,7 @@ READ_SHOWN = (
 ALONE = "SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = current_database()"
 
 
+@pytest.mark.usefixtures("ended_connections")
 @pytest.mark.parametrize("query", SHOWN.values(), ids=SHOWN)
 def test_rows_in_a_users_table_are_looked_up_too(pg_database: str, query: str) -> None:
     """Half of the key is computed, so that nobody knows that it is never NULL; the user's table says so."""
