@@ -175,7 +175,7 @@ def test_a_way_that_has_taken_longer_than_the_whole_result_is_left(forum: tuple[
     if not few:
         with user.transaction():
             user.run("UPDATE posts SET score = score + 1")
-        with mock.patch.object(guard, "offer_full", return_value=Offer("full", 50, "the whole result", 0.5)):
+        with mock.patch.object(guard, "offer_full", return_value=Offer("full", 50, "the whole result", 0.001)):
             tidemark.tick()
         assert "keyed would take about" in str(tidemark.history("authors", 1)[0].message)
         assert _is_true(user, KEYED, "authors")
