@@ -20,9 +20,9 @@ from tidemark.maintenance.key_types import spelling_of_key
 from tidemark.maintenance.program import Part, text
 from tidemark.model import OutputColumn
 from tidemark.query.cut import HIDDEN_KEY
+from tidemark.query.nullable import is_nullable
 from tidemark.query.relation import Aggregate, Block, Scalar
 from tidemark.query.scalar import whole_number
-from tidemark.query.unique import is_nullable
 
 OF = f"{HIDDEN_KEY}of"
 """The column that tells of which grouping a stored row is: those of the query first, then those that count values."""

@@ -20,8 +20,8 @@ from tidemark.model import OutputColumn
 from tidemark.query.cut import HIDDEN_UNIT
 from tidemark.query.keys import KeyColumn
 from tidemark.query.narrowing import advice_on
+from tidemark.query.nullable import is_nullable_output
 from tidemark.query.relation import Block, Output, Query
-from tidemark.query.unique import is_nullable_output
 from tidemark.query.units import branches_of, narrows, splits
 
 _FLOATS = ("real", "double precision")

@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping
 
 from tidemark.maintenance.program import Placement
 from tidemark.model import Table
+from tidemark.query.indexed import has_index, is_found
 from tidemark.query.reached import is_led
 from tidemark.query.relation import Block, Derived, Nested, Occurrence, Query, Recursion, Scalar, SetOperation
-from tidemark.query.unique import equality, has_index, is_found
+from tidemark.query.unique import equality
 from tidemark.query.units import branches_of, fixed, item_of, narrowed, position_of, same_comparison, splits
 from tidemark.query.walked import begins_and_goes_on, carried
 

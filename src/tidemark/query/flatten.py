@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from sqlglot import exp
 
 from tidemark.dialect import Dialect
+from tidemark.query.nullable import is_nullable, is_nullable_output
 from tidemark.query.parse import render
 from tidemark.query.relation import (
     Block,
@@ -51,7 +52,6 @@ from tidemark.query.seen import (
     walked,
 )
 from tidemark.query.trees import bare
-from tidemark.query.unique import is_nullable, is_nullable_output
 from tidemark.query.units import fixed, is_exact, is_uniform, keeps, reads_row
 from tidemark.query.walked import Walk, begins_and_goes_on, carried, walk_of
 

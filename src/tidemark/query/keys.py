@@ -15,8 +15,9 @@ from sqlglot import exp
 from tidemark.errors import Code, Refusal
 from tidemark.model import OutputColumn
 from tidemark.query.cut import is_hidden
+from tidemark.query.nullable import is_nullable_output
 from tidemark.query.relation import Block, Called, Item, Occurrence, Output, Query, Recursion, SetOperation
-from tidemark.query.unique import equality, identifies, is_nullable_output
+from tidemark.query.unique import equality, identifies
 from tidemark.query.units import bare_text, branches_of, is_void
 
 

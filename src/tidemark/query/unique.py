@@ -1,7 +1,7 @@
-"""Proofs that rows are unique and that values are never NULL, by the sources' own unique keys.
+"""Proofs that no two rows of a query share the values of a key, by the unique keys of its sources.
 
-Owns: the closure that proves uniqueness through joins, subqueries and set operations, and nullability of outputs. Promises:
-what is said to be proven holds for every possible content of the sources.
+Owns: `identifies` and `is_unique`: the closure that proves it through joins, subqueries and set operations. Promises: what is
+said to be proven holds whatever the sources hold.
 """
 
 from __future__ import annotations
@@ -10,12 +10,10 @@ from itertools import combinations
 
 from sqlglot import exp
 
-from tidemark.dialect import Dialect
-from tidemark.errors import Refusal
-from tidemark.model import Column, Table, Unique
+from tidemark.model import Column, Unique
 from tidemark.query.functions import function_name
-from tidemark.query.inline import fold
-from tidemark.query.parse import parse_query
+from tidemark.query.indexed import predicate_shapes, shape_of
+from tidemark.query.nullable import is_nullable, is_nullable_output, is_quantified, required_columns
 from tidemark.query.relation import (
     Block,
     Called,
@@ -28,18 +26,7 @@ from tidemark.query.relation import (
     Scalar,
     SetOperation,
 )
-from tidemark.query.trees import bare
-from tidemark.query.units import (
-    bare_text,
-    branches_of,
-    determined,
-    is_void,
-    item_of,
-    origins_of,
-    position_of,
-    table_of,
-)
-from tidemark.query.walked import begins_and_goes_on, carried
+from tidemark.query.units import bare_text, branches_of, determined, is_void, item_of, origins_of, position_of, table_of
 
 _DOUBLES = ("REAL", "DOUBLE", "FLOAT")
 _DOUBLE_FUNCTIONS = frozenset(
@@ -302,119 +289,14 @@ def _covers(unique: Unique, occurrence: Occurrence, known: set[tuple[str, str]],
             return False
     if unique.where is None:
         return True
-    have = {_shape(scalar.tree) for scalar in block.where} | {_shape(scalar.tree) for scalar in occurrence.on}
+    have = {shape_of(scalar.tree) for scalar in block.where} | {shape_of(scalar.tree) for scalar in occurrence.on}
     wanted = predicate_shapes(unique.where, occurrence, block.dialect)
     return wanted is not None and wanted <= have
-
-
-def predicate_shapes(text: str, occurrence: Occurrence, dialect: Dialect) -> frozenset[str] | None:
-    """The conjuncts of a catalog predicate as comparable shapes over that occurrence; None when it cannot be read."""
-    try:
-        tree = parse_query(f"SELECT 1 FROM x WHERE {text}", dialect).args["where"].this.copy()
-    except Refusal:
-        return None
-    for node in tree.find_all(exp.Column):
-        meant = fold(node.this, dialect)
-        name = next((c.name for c in occurrence.table.columns if dialect.fold(c.name) == meant), node.name)
-        node.set("this", exp.to_identifier(name, quoted=True))
-        node.set("table", exp.to_identifier(occurrence.alias, quoted=True))
-    pending, found = [tree], set()
-    while pending:
-        node = bare(pending.pop())
-        if isinstance(node, exp.And):
-            pending += [node.this, node.expression]
-        else:
-            found.add(_shape(node))
-    return frozenset(found)
-
-
-def _shape(tree: exp.Expression) -> str:
-    """A text that is equal for expressions that differ in parentheses only."""
-    without = tree.transform(lambda node: node.this if isinstance(node, exp.Paren) else node)
-    return str(bare(without).sql(comments=False))
 
 
 def equality(scalar: Scalar) -> tuple[Scalar, Scalar] | None:
     """The two sides when the conjunct is ``a = b``."""
     tree = scalar.bare_tree
-    if not isinstance(tree, exp.EQ) or _is_quantified(tree):
+    if not isinstance(tree, exp.EQ) or is_quantified(tree):
         return None
     return Scalar(tree.this, scalar.dialect), Scalar(tree.expression, scalar.dialect)
-
-
-def _is_quantified(comparison: exp.Expression) -> bool:
-    """True for ANY and ALL: several values are compared, or none, which ALL is content with."""
-    return any(isinstance(side, exp.Any | exp.All) for side in (comparison.this, comparison.expression))
-
-
-def required_columns(block: Block) -> set[tuple[str, str]]:
-    """Columns that cannot be NULL in any result row: ``IS NOT NULL`` and plain comparisons among the conjuncts."""
-    found = set()
-    conditions = list(block.where)
-    if not any(item.kind in ("right", "full") for item in block.items):
-        conditions += [scalar for item in block.items if item.kind == "inner" for scalar in item.on]
-    for scalar in conditions:
-        tree = scalar.bare_tree
-        # One grammar reads IS NOT NULL as the negation of IS NULL, the other as a form of its own.
-        test = tree.this if isinstance(tree, exp.Not) else tree
-        negated = isinstance(tree, exp.Not) != bool(tree.args.get("negate"))
-        if negated and isinstance(test, exp.Is) and isinstance(test.expression, exp.Null):
-            column = Scalar(test.this, scalar.dialect).column
-            if column is not None:
-                found.add(column)
-        if isinstance(tree, exp.EQ | exp.NEQ | exp.GT | exp.GTE | exp.LT | exp.LTE) and not _is_quantified(tree):
-            for side in (tree.this, tree.expression):
-                column = Scalar(side, scalar.dialect).column
-                if column is not None:
-                    found.add(column)
-    return found
-
-
-def is_nullable(scalar: Scalar, block: Block) -> bool:
-    """False when the expression is surely never NULL in the block's result."""
-    if scalar.never_null:
-        return False
-    column = scalar.column
-    if column is None:
-        return True
-    if column in required_columns(block):
-        return False
-    item = item_of(block, column[0])
-    if item is None or item.alias in block.nullable:
-        return True
-    if isinstance(item, Derived):
-        position = position_of(item.query, column[1])
-        return position is None or is_nullable_output(item.query, position)
-    if isinstance(item, Called):
-        return column[1] != item.unique
-    found = item.table.column(column[1])
-    return found is None or not found.not_null
-
-
-def is_nullable_output(query: Query, position: int) -> bool:
-    """False when that output is surely never NULL."""
-    if isinstance(query, Recursion):
-        parts = begins_and_goes_on(query)
-        return parts is None or position not in carried(query) or is_nullable_output(parts[0], position)
-    return any(is_nullable(branch.outputs[position].scalar, branch) for branch in branches_of(query))
-
-
-def has_index(table: Table, columns: tuple[str, ...]) -> bool:
-    """True when an index (total) leads with one of `columns`, or one of them is the rowid itself."""
-    if any(column.rowid_alias and column.name in columns for column in table.columns):
-        return True
-    return any(index.where is None and index.terms and index.terms[0] in columns for index in table.indexes)
-
-
-def is_found(block: Block, scan: Occurrence, columns: tuple[str, ...]) -> bool:
-    """True when rows of a block's scan with a given value of one of the columns are found by an index, a partial one included
-    whose predicate the block demands itself."""
-    if has_index(scan.table, columns):
-        return True
-    have = {_shape(scalar.tree) for scalar in (*block.where, *scan.on)}
-    for index in scan.table.indexes:
-        if index.where is not None and index.terms and index.terms[0] in columns:
-            wanted = predicate_shapes(index.where, scan, block.dialect)
-            if wanted is not None and wanted <= have:
-                return True
-    return False

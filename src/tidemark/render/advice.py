@@ -17,9 +17,10 @@ from tidemark.maintenance.restrict import expressions_of, is_looked_up
 from tidemark.model import Table
 from tidemark.names import shorten
 from tidemark.plain import fingerprint
+from tidemark.query.indexed import has_index
 from tidemark.query.reached import index_term, is_led
 from tidemark.query.relation import Called, Occurrence, Query, Scalar
-from tidemark.query.unique import equality, has_index
+from tidemark.query.unique import equality
 from tidemark.query.walked import looks_of
 from tidemark.render.statements import qualified
 

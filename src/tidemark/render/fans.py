@@ -12,7 +12,7 @@ from tidemark.maintenance.bilinear import BilinearProgram
 from tidemark.maintenance.program import KeyedProgram, LinearProgram
 from tidemark.maintenance.restrict import joined_by
 from tidemark.model import Table
-from tidemark.query.unique import has_index
+from tidemark.query.indexed import has_index
 from tidemark.render.statements import qualified
 
 ROWS_SEEN, VALUES_SEEN, COUNTED_MAX = 2_000, 200, 10_000

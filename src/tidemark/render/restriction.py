@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from tidemark.maintenance.program import KeyedProgram, KeyPart, Placement
 from tidemark.maintenance.restrict import expressions_of, is_looked_up
+from tidemark.query.indexed import has_index
 from tidemark.query.reached import is_led
-from tidemark.query.unique import has_index
 from tidemark.render.listed import listed
 from tidemark.render.statements import Store
 from tidemark.render.steering import look_up, weigh_batch

@@ -5,8 +5,10 @@ import pytest
 from tests.unit.query.catalogs import BOTH, block_of
 from tidemark.dialect import POSTGRESQL, SQLITE, Dialect
 from tidemark.errors import Code, Refusal
+from tidemark.query.indexed import has_index
 from tidemark.query.keys import find_key
-from tidemark.query.unique import has_index, identifies, required_columns
+from tidemark.query.nullable import required_columns
+from tidemark.query.unique import identifies
 
 EACH = pytest.mark.parametrize("dialect", BOTH, ids=lambda dialect: dialect.name)
 
