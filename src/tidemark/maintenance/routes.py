@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from tidemark.maintenance.program import KeyQuery
-from tidemark.query.flatten import Calls, Flat, flatten
+from tidemark.query.flat import Calls, Flat
+from tidemark.query.flatten import flatten
 from tidemark.query.relation import Occurrence, Query, Scalar
 from tidemark.query.seen import begins_alike, is_begun
 from tidemark.query.unique import equality

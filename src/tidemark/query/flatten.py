@@ -11,12 +11,22 @@ missed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from sqlglot import exp
 
 from tidemark.dialect import Dialect
+from tidemark.query.flat import (
+    Flat,
+    Joined,
+    Pair,
+    has_scan,
+    laterally,
+    memberships,
+    needed_aliases,
+    own_columns,
+    said_calls,
+)
 from tidemark.query.nullable import is_nullable, is_nullable_output
 from tidemark.query.parse import render
 from tidemark.query.relation import (
@@ -38,10 +48,8 @@ from tidemark.query.seen import (
     LOOSE,
     VOID,
     WALK,
-    Values,
     column_of,
     conditions,
-    is_loose,
     is_void,
     marked,
     over_scans,
@@ -56,37 +64,6 @@ from tidemark.query.units import fixed, is_exact, is_uniform, keeps, reads_row
 from tidemark.query.walked import Walk, begins_and_goes_on, carried, walk_of
 
 _LISTED = "tidemark_listed"
-Calls = Mapping[str, Called]
-"""Alias → function in FROM, called with what scans have."""
-_Pair = tuple[Scalar, Scalar, tuple[bool, bool]]
-"""The two sides of IN over scans, and which of them can be NULL."""
-
-
-@dataclass(frozen=True)
-class Flat:
-    """One way in which rows of a query come about: `scans` by alias, `edges` that hold among them, `values` of the outputs.
-
-    `sealed` tells that the focus is inside something that gives other rows than its own: a subquery in a scalar, an aggregate
-    without groups, a LIMIT. `calls` are the functions in FROM whose arguments can be said over scans, each after those that it
-    reads; what cannot be said of a function is not there, while edges and values may name it.
-    """
-
-    scans: Mapping[str, Occurrence]
-    edges: tuple[Scalar, ...]
-    values: tuple[Scalar | None, ...]
-    sealed: bool = False
-    calls: Calls = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Joined:
-    """A part of FROM: as `Flat`, with the columns of each item as they are seen from above."""
-
-    scans: Mapping[str, Occurrence]
-    edges: tuple[Scalar, ...]
-    seen: Mapping[str, Values]
-    sealed: bool = False
-    calls: Calls = field(default_factory=dict)
 
 
 def flatten(query: Query, focus: str, wanted: frozenset[int] | None = None) -> list[Flat]:
@@ -172,12 +149,7 @@ def _as_begun(flat: Flat, walk: Walk | None, begins: Scalar | None) -> Flat:
     return replace(flat, values=tuple(values))
 
 
-def has_scan(query: Query, alias: str) -> bool:
-    """True when that scan is somewhere in the query."""
-    return any(occurrence.alias == alias for occurrence in query.all_occurrences)
-
-
-def _project(block: Block, part: _Joined, inside: bool) -> Flat:
+def _project(block: Block, part: Joined, inside: bool) -> Flat:
     values: list[Scalar | None] = []
     hidden = inside and (block.limited or (block.is_aggregated and block.groups is None))
     merging = block.is_aggregated or block.distinct or bool(block.distinct_on or block.windows)
@@ -200,9 +172,9 @@ def _project(block: Block, part: _Joined, inside: bool) -> Flat:
 # -- FROM and WHERE ---------------------------------------------------------------------------------------------------
 
 
-def _from(block: Block, focus: str, wanted: frozenset[int] | None) -> list[_Joined]:
-    parts = [_Joined({}, (), {})]
-    needed = _needed(block, wanted)
+def _from(block: Block, focus: str, wanted: frozenset[int] | None) -> list[Joined]:
+    parts = [Joined({}, (), {})]
+    needed = needed_aliases(block, wanted)
     for place, item in enumerate(block.items):
         rights = _item(item, focus, block.dialect)
         parts = [one for left in parts for right in rights for one in _join(block, left, right, place, focus, needed)]
@@ -220,7 +192,7 @@ def _from(block: Block, focus: str, wanted: frozenset[int] | None) -> list[_Join
     return found
 
 
-def _through_value(block: Block, part: _Joined, scalar: Scalar, focus: str) -> list[_Joined]:
+def _through_value(block: Block, part: Joined, scalar: Scalar, focus: str) -> list[Joined]:
     """The same with the scans of a subquery whose value a condition of WHERE demands, which the focus is not in."""
     tree = scalar.bare_tree
     sides = (tree.this, tree.expression) if isinstance(tree, exp.EQ) else ()
@@ -239,13 +211,13 @@ def _through_value(block: Block, part: _Joined, scalar: Scalar, focus: str) -> l
                 return [part]
             equal = exp.EQ(this=value.tree.copy(), expression=(over_scans(demanded, part.seen) or demanded).tree.copy())
             edges.append(Scalar(equal, block.dialect))
-            calls = {**part.calls, **_said(flat.calls, part.seen)}
+            calls = {**part.calls, **said_calls(flat.calls, part.seen)}
             found.append(replace(part, scans={**part.scans, **flat.scans}, edges=(*part.edges, *edges), calls=calls))
         return found
     return [part]
 
 
-def _through_list(block: Block, part: _Joined, nested: Nested, focus: str) -> list[_Joined]:
+def _through_list(block: Block, part: Joined, nested: Nested, focus: str) -> list[Joined]:
     """The same with the scans of a subquery that reads a row outside, and has what WHERE demands; the focus is not in it."""
     outside = {node.table for node in nested.query.tree.find_all(exp.Column)} - {""}
     outside -= {item.alias for one in nested.query.blocks for item in one.items}
@@ -261,53 +233,29 @@ def _through_list(block: Block, part: _Joined, nested: Nested, focus: str) -> li
         edges = conditions((*flat.edges, *pairs), {**part.seen, _LISTED: values}, scans)
         if edges is None:
             return [part]
-        calls = {**part.calls, **_said(flat.calls, part.seen)}
+        calls = {**part.calls, **said_calls(flat.calls, part.seen)}
         found.append(replace(part, scans=scans, edges=(*part.edges, *edges), calls=calls))
     return found
 
 
-def _needed(block: Block, wanted: frozenset[int] | None) -> frozenset[str]:
-    """Aliases of items whose values matter beyond their own join condition."""
-    found: set[str] = set()
-    outputs = [o.scalar for position, o in enumerate(block.outputs) if wanted is None or position in wanted]
-    for scalar in (*block.where, *outputs):
-        found |= scalar.aliases
-    for item in block.items:
-        others = {alias for scalar in item.on for alias in scalar.aliases} - {item.alias}
-        if isinstance(item, Derived) and item.lateral:
-            others |= {node.table for node in item.query.tree.find_all(exp.Column)}
-        found |= others | (item.call.aliases if isinstance(item, Called) else set())
-    for nested in block.nested:
-        found |= {node.table for node in nested.query.tree.find_all(exp.Column)}
-        found |= {alias for operand, _ in nested.matches for alias in operand.aliases}
-    return frozenset(found)
-
-
-def _item(item: Item, focus: str, dialect: Dialect) -> list[_Joined]:
+def _item(item: Item, focus: str, dialect: Dialect) -> list[Joined]:
     if isinstance(item, Derived) and is_given(item.query):
         item = as_call(item.alias, item.query)
     if isinstance(item, Called):
-        return [_Joined({}, (), {item.alias: _own(item.alias, item.columns, dialect)}, calls={item.alias: item})]
+        return [Joined({}, (), {item.alias: own_columns(item.alias, item.columns, dialect)}, calls={item.alias: item})]
     if isinstance(item, Occurrence):
-        columns = _own(item.alias, [column.name for column in item.table.columns], dialect)
-        return [_Joined({item.alias: item}, (), {item.alias: columns})]
+        columns = own_columns(item.alias, [column.name for column in item.table.columns], dialect)
+        return [Joined({item.alias: item}, (), {item.alias: columns})]
     names = [output.name for output in item.query.outputs]
     return [
-        _Joined(
+        Joined(
             flat.scans, flat.edges, {item.alias: dict(zip(names, flat.values, strict=True))}, flat.sealed, flat.calls
         )
         for flat in flatten(item.query, focus)
     ]
 
 
-def _own(alias: str, names: Iterable[str], dialect: Dialect) -> Values:
-    """The columns of an item as themselves."""
-    table = exp.to_identifier(alias, quoted=True)
-    columns = {name: exp.Column(this=exp.to_identifier(name, quoted=True), table=table.copy()) for name in names}
-    return {name: Scalar(column, dialect) for name, column in columns.items()}
-
-
-def _join(block: Block, left: _Joined, right: _Joined, place: int, focus: str, needed: frozenset[str]) -> list[_Joined]:
+def _join(block: Block, left: Joined, right: Joined, place: int, focus: str, needed: frozenset[str]) -> list[Joined]:
     """What stands left of an item, with the item: matched, and NULL on either side where the join allows it."""
     item = block.items[place]
     if item.kind == "first":
@@ -318,7 +266,7 @@ def _join(block: Block, left: _Joined, right: _Joined, place: int, focus: str, n
         # Nothing but its own condition reads it: whether it matches makes no difference to what is reached.
         return [replace(left, seen={**left.seen, **void(right.seen, right.scans)})]
     matched = []
-    for whole in _with_on(block, _laterally(left, right), place, focus):
+    for whole in _with_on(block, laterally(left, right), place, focus):
         edges = conditions(item.on, whole.seen, whole.scans)
         if edges is not None:
             matched.append(replace(whole, edges=(*whole.edges, *edges)))
@@ -334,36 +282,7 @@ def _join(block: Block, left: _Joined, right: _Joined, place: int, focus: str, n
     return found
 
 
-def _laterally(left: _Joined, right: _Joined) -> _Joined:
-    """Both sides together; what a lateral item says of items left of it is said of their scans."""
-    edges = [edge for scalar in right.edges if (edge := over_scans(scalar, left.seen)) is not None]
-    seen = {
-        alias: {
-            name: over_scans(value, left.seen) if value is not None and value.aliases & left.seen.keys() else value
-            for name, value in values.items()
-        }
-        for alias, values in right.seen.items()
-    }
-    return _Joined(
-        {**left.scans, **right.scans},
-        (*left.edges, *edges),
-        {**left.seen, **seen},
-        left.sealed or right.sealed,
-        {**left.calls, **_said(right.calls, left.seen)},
-    )
-
-
-def _said(calls: Calls, seen: Mapping[str, Values]) -> Calls:
-    """The functions whose arguments can be said over scans, with those arguments."""
-    said = {alias: over_scans(one.call, seen) for alias, one in calls.items()}
-    return {
-        alias: replace(calls[alias], call=call)
-        for alias, call in said.items()
-        if call is not None and not is_loose(call)
-    }
-
-
-def _with_on(block: Block, whole: _Joined, place: int, focus: str) -> list[_Joined]:
+def _with_on(block: Block, whole: Joined, place: int, focus: str) -> list[Joined]:
     """The same with the subquery of the join's condition that holds the focus, if there is one."""
     for nested in block.nested:
         if nested.item == place and has_scan(nested.query, focus):
@@ -371,7 +290,7 @@ def _with_on(block: Block, whole: _Joined, place: int, focus: str) -> list[_Join
     return [whole]
 
 
-def _with_nested(block: Block, part: _Joined, nested: Nested, focus: str) -> list[_Joined]:
+def _with_nested(block: Block, part: Joined, nested: Nested, focus: str) -> list[Joined]:
     """A part of FROM with the scans of a subquery in a scalar, tied by correlation and by IN."""
     found = []
     for flat in flatten(nested.query, focus):
@@ -379,9 +298,9 @@ def _with_nested(block: Block, part: _Joined, nested: Nested, focus: str) -> lis
         edges = [edge for scalar in flat.edges if (edge := said(scalar, part.seen, scans)) is not None]
         if any(is_void(edge) for edge in edges):
             continue
-        calls = {**part.calls, **_said(flat.calls, part.seen)}
-        tied = _Joined(scans, (*part.edges, *edges), part.seen, sealed=True, calls=calls)
-        pairs: list[_Pair] = []
+        calls = {**part.calls, **said_calls(flat.calls, part.seen)}
+        tied = Joined(scans, (*part.edges, *edges), part.seen, sealed=True, calls=calls)
+        pairs: list[Pair] = []
         for operand, output in nested.matches:
             position = [one.scalar for one in nested.query.outputs].index(output)
             value, other = over_scans(operand, part.seen), flat.values[position]
@@ -392,29 +311,5 @@ def _with_nested(block: Block, part: _Joined, nested: Nested, focus: str) -> lis
             if value is not None and other is not None and reads_row(operand):
                 unknown = (is_nullable(operand, block), is_nullable_output(nested.query, position))
                 pairs.append((value, over_scans(other, part.seen) or other, unknown))
-        found += [replace(tied, edges=(*tied.edges, *extra)) for extra in _memberships(pairs, nested)]
-    return found
-
-
-def _memberships(pairs: list[_Pair], nested: Nested) -> list[tuple[Scalar, ...]]:
-    """The conditions under which a row of IN's subquery matters: it is equal, or a NULL on either side makes IN unknown.
-
-    As a condition of WHERE by itself, unknown is as good as false.
-    """
-    if not pairs:
-        return [()]
-    dialect = pairs[0][0].dialect
-    equal = tuple(Scalar(exp.EQ(this=a.tree.copy(), expression=b.tree.copy()), dialect) for a, b, _ in pairs)
-    if nested.stands_alone:
-        return [] if any(is_void(one) for one in equal) else [equal]
-    found = [] if any(is_void(one) for one in equal) else [equal]
-    for side in (0, 1):
-        test: exp.Expression | None = None
-        for pair in pairs:
-            if pair[2][side]:
-                tree = (pair[0], pair[1])[side].tree.copy()
-                unknown = exp.Is(this=exp.Paren(this=tree), expression=exp.Null())
-                test = unknown if test is None else exp.Or(this=test, expression=unknown)
-        if test is not None:
-            found.append((Scalar(exp.Paren(this=test), dialect),))
+        found += [replace(tied, edges=(*tied.edges, *extra)) for extra in memberships(pairs, nested)]
     return found

@@ -22,7 +22,7 @@ def is_led(table: Table, scalar: Scalar) -> bool:
         return has_index(table, (scalar.column[1],))
     if scalar.has_subquery or not scalar.columns:
         return False
-    wanted = shape_of(scalar.tree)
+    wanted = _shape(scalar.tree)
     leading = [index.terms[0] or "" for index in table.indexes if index.where is None and index.terms]
     return any(
         _read(term.removeprefix(EXPRESSION), scalar) == wanted for term in leading if term.startswith(EXPRESSION)
@@ -38,12 +38,12 @@ def index_term(scalar: Scalar) -> str:
 
 def _read(text: str, scalar: Scalar) -> str | None:
     try:
-        return shape_of(parse_query(f"SELECT {text} FROM x", scalar.dialect).expressions[0])
+        return _shape(parse_query(f"SELECT {text} FROM x", scalar.dialect).expressions[0])
     except Refusal:
         return None
 
 
-def shape_of(tree: exp.Expression) -> str:
+def _shape(tree: exp.Expression) -> str:
     """A text that is equal for expressions that differ in parentheses, in qualification, quotes and case, and in the casts that a
     catalog writes down within them."""
     whole = exp.Tuple(expressions=[exp.Paren(this=tree.copy())])
