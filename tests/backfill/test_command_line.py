@@ -129,6 +129,17 @@ def test_what_is_to_be_continued_ends_with_seventy_five_and_can_be_given_up(type
     assert typed("retry", "shout", "--anew")[1]["backfills"][0]["state"] == "finished"
 
 
+def test_what_has_ended_is_steered_no_more_and_says_what_does_more(typed) -> None:  # type: ignore[no-untyped-def]
+    assert typed("run", "shout")[0] == Exit.OK and typed("run", "picky", "--nice", "0")[0] == Exit.QUARANTINED
+    for name, actions, instead in (
+        ("shout", ("pause", "resume", "cancel", "retry"), "`tidemark backfill retry shout --anew`"),
+        ("picky", ("pause", "resume", "cancel"), "`tidemark backfill retry picky`"),
+    ):
+        for action in actions:
+            code, said = typed(action, name)
+            assert code == Exit.REFUSED and instead in said["error"]["instead"], action
+
+
 @pytest.mark.parametrize("nice", ["-3", "nan", "inf"])
 def test_a_rest_that_is_no_number_of_seconds_is_refused_and_nothing_fails(typed, nice: str) -> None:  # type: ignore[no-untyped-def]
     code, said = typed("run", "shout", f"--nice={nice}")

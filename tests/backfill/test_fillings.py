@@ -158,8 +158,10 @@ def test_a_filling_rests_when_an_operator_says_so_and_a_worker_goes_on_when_it_m
     songs.engine().run(until_idle=True)
     assert songs.engine().backfills()[0].state == "live"
     assert songs.engine().verify()[0].clean
-    with pytest.raises(Refusal, match="tallies is filled and live"):
-        songs.engine().cancel_backfill("tallies")
+    engine = songs.engine()
+    for steer in (engine.cancel_backfill, engine.pause_backfill, engine.resume_backfill):
+        with pytest.raises(Refusal, match="tallies is filled and live"):
+            steer("tallies")
 
 
 @pytest.mark.parametrize("at_work", [False, True])

@@ -223,3 +223,7 @@ def test_the_floor_of_the_disk_is_said_on_the_command_line(
     assert "disk_low" in shell("doctor")[1]
     code, said = shell(*run, "--disk-floor", "0")
     assert code == 0 and "2 keys done" in said
+    # No PostgreSQL server is asked: it could not tell.
+    elsewhere = [*run, "--database", "postgresql://nobody@127.0.0.1:1/none"]
+    assert main([*elsewhere, "--disk-floor", "1GB"]) == 5 and "tells no client" in capsys.readouterr().err
+    assert main(elsewhere) == 1 and "disk_floor holds nothing back here" in capsys.readouterr().err

@@ -196,7 +196,7 @@ def _add_action(parser: argparse.ArgumentParser, actions: Sequence[str]) -> None
 
 
 def _add_workers(made: Mapping[str, argparse.ArgumentParser]) -> None:
-    floor = "hold back while less than this is free on the disk of a SQLite file, such as 64MB (default 256MB)"
+    floor = "hold back while less than this is free on the disk of a SQLite file, such as 64MB (default 256MB; not PostgreSQL's)"
     said = "how many sessions share the work by ranges of keys (PostgreSQL; says why when only one does it)"
     for command in ("apply", "run", "repair", "backfill"):
         made[command].add_argument("--workers", type=_whole, default=1, metavar="N", help=said)

@@ -10,7 +10,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from shlex import quote
 from types import MappingProxyType
 from typing import Any
@@ -33,7 +33,6 @@ from tidemark.engine import Tidemark
 from tidemark.errors import Exit, TidemarkError
 from tidemark.runtime.backfill.runner import Orders
 from tidemark.runtime.operate.onlooker import Quarantined
-from tidemark.runtime.throttle import Limits
 from tidemark.telling import tell_doing
 
 NEEDS_DEFINITIONS = frozenset({"adopt", "plan", "apply", "explain", "sql"})
@@ -64,14 +63,14 @@ def run_command(options: argparse.Namespace, stop: Callable[[], bool]) -> Outcom
         return export_file(options.what)
     if options.command == "serve" and options.probe:
         return probe(options.host, options.port)
+    idle = settings.idle_floor(floor) if hasattr(options, "disk_floor") else ""
+    if idle and not options.json:
+        _tell(idle)
     display = Display(sys.stderr, quiet=options.json)
     if options.command == "run":
         log_to(sys.stderr, as_json=options.json)
     project = load_project(settings) if _needs_definitions(options) else _found_project(options, settings)
-    limits = Limits(trust_unseen=settings.trust_unseen)
-    if settings.disk_floor is not None:
-        limits = replace(limits, free_bytes=settings.disk_floor)
-    workers = getattr(options, "workers", 1)
+    workers, limits = getattr(options, "workers", 1), settings.limits
     engine = Tidemark(project, settings.require_database(), stop=stop, listen=display, limits=limits, workers=workers)
     try:
         with hurried(stop, engine.hurry):

@@ -396,7 +396,7 @@ def _left(one: BackfillStatus) -> str:
 def backfill_text(done: BackfillReport, quarantine: Sequence[Quarantined]) -> str:
     """What a run of a backfill did, and what it left in `quarantine`."""
     left = _quarantine_lines(quarantine, f"tidemark backfill retry {quote(done.status.name)}")
-    if done.chunks == 0 and done.status.state in ("finished", "quarantined"):
+    if done.already:
         return "\n".join([f"{done.status.name} is {done.status.state} already.", *left])
     told = (
         f"{done.status.name}: {tell_count(done.status.rows_done, 'key')} done, {tell_count(done.rows_written, 'row')} written in "

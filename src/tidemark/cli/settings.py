@@ -10,16 +10,19 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from tidemark.database.urls import read_address
 from tidemark.errors import Code, Refusal
+from tidemark.runtime.throttle import Limits
 
 DEFAULT_DEFINITIONS = "derived.py"
 SQLITE_URL = "sqlite:///"
 SLOW_SECONDS = 1.0
+UNTOLD = "a PostgreSQL server tells no client how full its disk is"
 _TIME = re.compile(r"^(\d+(?:\.\d+)?)\s*(ms|s|m|h)$")
 _SECONDS = MappingProxyType({"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0})
 _SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?$", re.IGNORECASE)
@@ -49,6 +52,25 @@ class Settings:
                 instead="say --database app.db, set TIDEMARK_DATABASE, or write database in [tool.tidemark] of pyproject.toml",
             )
         return self.database
+
+    @property
+    def limits(self) -> Limits:
+        """What a database may be under while fillings and backfills go on."""
+        limits = Limits(trust_unseen=self.trust_unseen)
+        return limits if self.disk_floor is None else replace(limits, free_bytes=self.disk_floor)
+
+    def idle_floor(self, typed: str | None) -> str:
+        """What to tell of a floor that holds nothing back, empty where it does, or none is set. Raises `Refusal`
+        (``database-url``) where somebody typed it."""
+        if self.disk_floor is None or read_address(self.require_database()).shows_disk:
+            return ""
+        if typed is None:
+            return f"disk_floor holds nothing back here: {UNTOLD}."
+        raise Refusal(
+            Code.DATABASE_URL,
+            f"--disk-floor is for SQLite files: {UNTOLD}",
+            instead="leave it out, and watch the disk where you watch the server",
+        )
 
 
 def find_settings(

@@ -26,13 +26,14 @@ _POSTGRES_SCHEMES = ("postgresql", "postgres")
 class Address:
     """Where a database is: `target` is a file path (SQLite) or a URL for libpq (PostgreSQL), `label` is for people.
 
-    `secrets` are the texts that `hide` takes out of a message.
+    `secrets` are the texts that `hide` takes out of a message. `shows_disk` says whether it can be seen how full its disk is.
     """
 
     engine: EngineName
     target: str = field(repr=False)
     label: str
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    shows_disk: bool = True
 
     def hide(self, message: str) -> str:
         """`message` on one line, without any password of this address."""
@@ -122,7 +123,7 @@ def _read_postgres(text: str) -> Address:
     query = _SECRET_FIELD.sub(rf"\1{MASK}", parts.query)
     shown = f"postgresql://{who}@{hosts}" if who else f"postgresql://{hosts}"
     shown += (parts.path or "/") + (f"?{query}" if query else "")
-    return Address("postgres", text, shown, tuple(sorted(secrets, key=len, reverse=True)))
+    return Address("postgres", text, shown, tuple(sorted(secrets, key=len, reverse=True)), shows_disk=False)
 
 
 def _refuse_escapes() -> Refusal:

@@ -73,7 +73,7 @@ def begin(
     duty.write(lambda: duty.ledger.run("plan_backfill", about))
     stored = _read(duty, name)
     another = again or anew
-    if stored.state == "finished" and not anew or stored.state == "quarantined" and not another:
+    if stored.state in ("finished", "quarantined") and not another:
         return None
     _check(stored, backfill, another=another, anew=anew)
     if stored.wish == "pause":
@@ -134,6 +134,13 @@ def _check(stored: _Stored, backfill: Backfill, *, another: bool, anew: bool) ->
             Code.DECLARATION,
             f"{name} was begun with another definition, by which a part of the rows is migrated",
             instead=f"put the definition back, or run `tidemark backfill retry {quote(name)} --anew` for every row",
+            derived=name,
+        )
+    if stored.state == "finished" and not anew:
+        raise Refusal(
+            Code.DECLARATION,
+            f"{name} is finished, and nothing is left to try again",
+            instead=f"`tidemark backfill retry {quote(name)} --anew` does every row again",
             derived=name,
         )
     check_move(stored.state, "backfilling", BACKFILL)

@@ -246,19 +246,11 @@ def set_wish(duty: Duty, name: str, wanted: str) -> BackfillStatus:
     now = find_backfill(duty.ledger, name)
     after = {"pause": "paused", "cancel": "cancelled"}.get(wanted, "interrupted" if now.state == "paused" else "")
 
-    def require_unended(state: str) -> None:
-        if state in ("finished", "quarantined", "failed", "cancelled") and wanted:
-            raise Refusal(
-                Code.DECLARATION,
-                f"{name} has ended: it is {state}",
-                instead="look at `tidemark backfill list`; `tidemark backfill retry` does what is left",
-            )
-
-    require_unended(now.state)
+    _require_unended(name, now.state)
 
     def work() -> None:
         # It may have come to its end since.
-        require_unended(str(duty.ledger.all("hold_control", {"name": name})[0][2]))
+        _require_unended(name, str(duty.ledger.all("hold_control", {"name": name})[0][2]))
         require_uncancelled(duty.ledger, name, wanted)
         duty.ledger.run("set_wish", {"name": name, "wish": wanted})
         if now.running or not after or now.state == after:
@@ -272,6 +264,19 @@ def set_wish(duty: Duty, name: str, wanted: str) -> BackfillStatus:
 
     duty.write(work)
     return find_backfill(duty.ledger, name)
+
+
+def _require_unended(name: str, state: str) -> None:
+    """Raises `Refusal`: what has ended neither rests nor goes on, and another attempt at it is asked for by another name."""
+    retry = f"`tidemark backfill retry {quote(name)}`"
+    does = {
+        "finished": f"{retry[:-1]} --anew` does every row again",
+        "quarantined": f"{retry} tries the keys again that were quarantined",
+        "failed": f"{retry} does what is left, once its error is mended",
+        "cancelled": f"{retry} does what is left",
+    }.get(state)
+    if does is not None:
+        raise Refusal(Code.DECLARATION, f"{name} has ended: it is {state}", instead=does)
 
 
 def move(ledger: Ledger, name: str, before: str, after: str, reasons: tuple[str, ...] = ()) -> None:

@@ -41,12 +41,14 @@ class Orders:
 
 @dataclass(frozen=True)
 class BackfillReport:
-    """What a run did: chunks committed, rows written and the longest hold in milliseconds, and where the backfill stands now."""
+    """What a run did: chunks committed, rows written and the longest hold in milliseconds, and where the backfill stands now.
+    `already` says that there was nothing to do."""
 
     status: BackfillStatus
     chunks: int = 0
     rows_written: int = 0
     longest_ms: float = 0.0
+    already: bool = False
 
     @property
     def exit(self) -> Exit:
@@ -77,7 +79,7 @@ def run_backfill(
         again, anew, nice = orders.again, orders.anew, orders.nice
         begun = begin(mine, backfill, walk, again=again, anew=anew, nice=nice, parts=parts)
         if begun is None:
-            return BackfillReport(find_backfill(mine.ledger, backfill.name))
+            return BackfillReport(find_backfill(mine.ledger, backfill.name), already=True)
         now = mine.clock.now()
         tally = Tally(backfill.name, begun, Meter(now), duty.listen, now)
         until = None if orders.max_seconds is None else now + orders.max_seconds

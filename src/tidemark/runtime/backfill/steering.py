@@ -42,6 +42,8 @@ def steer(duty: Duty, name: str, wanted: str) -> BackfillStatus:
     before, after = ("backfilling", "paused") if wanted == "pause" else ("paused", "backfilling")
     if row.state == before:
         duty.write(partial(_move, duty, row, after))
+    elif row.state in ("live", "failed"):
+        raise _has_ended(now, row)
     elif wanted == "pause" and row.state != "paused":
         raise Refusal(Code.DECLARATION, f"{name} is {row.state}", instead="look at `tidemark backfill list`")
     else:
@@ -63,6 +65,12 @@ def _is_filled(name: str) -> Refusal:
     return Refusal(Code.DECLARATION, f"{name} is filled, and is verified", instead="look at `tidemark status`")
 
 
+def _has_ended(now: BackfillStatus, row: Installed) -> Refusal:
+    if row.state == "live":
+        return Refusal(Code.DECLARATION, f"{row.name} is filled and live", instead="look at `tidemark status`")
+    return Refusal(Code.DECLARATION, f"{row.name} has ended: it is {now.state}", instead="run `tidemark apply`")
+
+
 def _wish(duty: Duty, name: str, wanted: str) -> None:
     require_uncancelled(duty.ledger, name, wanted)
     duty.ledger.run("set_wish", {"name": name, "wish": wanted})
@@ -79,7 +87,7 @@ def _cancel(duty: Duty, now: BackfillStatus, row: Installed) -> BackfillStatus:
             instead=f"{REMOVE}, or pause it",
         )
     if row.state == "failed":
-        raise Refusal(Code.DECLARATION, f"{row.name} has ended: it is {now.state}", instead="run `tidemark apply`")
+        raise _has_ended(now, row)
     if now.running and row.state == "verifying":
         raise _is_filled(row.name)
     if now.running:

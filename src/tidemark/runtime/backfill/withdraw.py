@@ -41,7 +41,7 @@ def withdraw(duty: Duty, installed: Installed) -> None:
         return
     if fresh.script.wide.of:
         given = give_back(duty, fresh)
-        told = "its new columns failed before anybody saw them: nobody who writes is held up by them"
+        told = "its new columns were given up before anybody saw them: nobody who writes is held up by them"
         duty.listen(Event(fresh.name, "withdraw", note=told if given else ""))
         return
     others = [row.script for row in rows if row is not fresh]
@@ -52,7 +52,7 @@ def withdraw(duty: Duty, installed: Installed) -> None:
     duty.write(partial(duty.ledger.run, "remove_checkpoints", {"name": fresh.name, "generation": fresh.generation}))
     drop_captures(duty, fresh)
     if going:
-        told = "it failed before anybody saw it: its triggers are gone, and nobody who writes is held up by it"
+        told = "it was given up before anybody saw it: its triggers are gone, and nobody who writes is held up by it"
         duty.listen(Event(fresh.name, "withdraw", note=told))
 
 
