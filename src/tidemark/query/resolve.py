@@ -1,6 +1,6 @@
 """Names → things: every table of a query found in the catalog, every column given the item of FROM that it comes from.
 
-Owns: scopes, star expansion, the columns of subqueries and of recursions. Promises: afterwards each table in the
+Owns: scopes, what is opened in FROM, the columns of subqueries and of recursions. Promises: afterwards each table in the
 tree is schema-qualified with an alias that is distinct in the whole query, each column is ``"alias"."column"`` with the
 catalog's own spelling, each output has its name; what cannot be found is refused with its place. Does not judge whether a
 query can be kept true.
@@ -17,6 +17,7 @@ from tidemark.dialect import Dialect, ascii_lower
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Table
 from tidemark.query.called import Call, Opened, call_of, known_function, name_columns, put_in_place
+from tidemark.query.columns import Columns
 from tidemark.query.inline import OWNER, RECURSION, SCOPE, fold, unwrapped
 from tidemark.query.naming import (
     as_written,
@@ -29,9 +30,8 @@ from tidemark.query.naming import (
     spell_distinct_out,
 )
 from tidemark.query.parse import place_of
-from tidemark.query.scopes import AT_TABLES, PLAIN, ROWIDS, Entry, Scope, Scopes
+from tidemark.query.scopes import AT_TABLES, PLAIN, Entry, Scope, Scopes
 from tidemark.query.trees import (
-    WHOLE,
     aliased,
     inner_queries,
     is_renamed,
@@ -41,11 +41,10 @@ from tidemark.query.trees import (
     own_nodes,
     rename_outputs,
     resolved_column,
-    starred_column,
     words_of,
 )
 from tidemark.query.using import Merged, Shown
-from tidemark.query.wholerow import name_fields, place_row
+from tidemark.query.wholerow import name_fields
 from tidemark.telling import tell_near
 
 
@@ -60,6 +59,9 @@ class Resolver:
     recursions: dict[int, tuple[exp.CTE, str]] = field(default_factory=dict)
     calls: dict[str, Opened] = field(default_factory=dict)
     surroundings: dict[int, Scopes] = field(default_factory=lambda: {0: ()})
+
+    def __post_init__(self) -> None:
+        self.columns = Columns(self.dialect, self.tables, self.calls)
 
     def fold(self, identifier: exp.Expression) -> str:
         """The name as the engine looks it up: PostgreSQL folds unquoted names, SQLite ignores ASCII case."""
@@ -103,17 +105,19 @@ class Resolver:
         scope.merged = merged
         scopes = (scope, *outer)
         if self.dialect.language.rows_are_values:
-            name_fields(select, scopes, self.fold, self._named)
-        self._expand_stars(select, scope)
+            name_fields(select, scopes, self.fold, self.columns.named)
+        self.columns.expand_stars(select, scope)
         number_groups(select)
         spell_distinct_out(select, self.dialect)
-        spell_aliases_out(select, lambda name: any(self._named(e, name) for e in scope.names.values()), self.dialect)
+        spell_aliases_out(
+            select, lambda name: any(self.columns.named(e, name) for e in scope.names.values()), self.dialect
+        )
         leave_constants_out(select)
         name_outputs(select, self.dialect)
         order_by_names(select, self.dialect)
         for node in own_nodes(select):
             if isinstance(node, exp.Column):
-                self._column(node, scopes)
+                self.columns.place(node, scopes)
         for inner in inner_queries(select):
             self.resolve(inner, scopes)
         return scope
@@ -246,7 +250,7 @@ class Resolver:
         function = known_function(call, node, self.dialect, self.catalog.routines)
         for argument in call.arguments:
             for column in list(argument.find_all(exp.Column)):
-                self._column(column, (scope, *outer))
+                self.columns.place(column, (scope, *outer))
         written = self.fold(call.alias) if call.alias is not None else call.name
         entry = self._enter(node, scope, written, [])
         named = [as_written(column, self.dialect) for column in call.columns]
@@ -315,106 +319,3 @@ class Resolver:
             place = place_of(node, self.dialect)
             raise Refusal(Code.UNKNOWN_TABLE, f"There is no table {node.name}.", instead=instead, place=place)
         return found
-
-    # -- SELECT list --------------------------------------------------------------------------------------------------
-
-    def _expand_stars(self, select: exp.Select, scope: Scope) -> None:
-        expanded: list[exp.Expression] = []
-        for item in select.expressions:
-            if not isinstance(item.this if isinstance(item, exp.Column) else item, exp.Star):
-                expanded.append(item)
-                continue
-            if isinstance(select.parent, exp.Exists):
-                expanded.append(exp.Literal.number(1))
-                continue
-            if isinstance(item, exp.Star):
-                assert scope.merged is not None
-                expanded += [starred_column(name, column) for name, column in scope.merged.star]
-                continue
-            owner = self.fold(item.args["table"])
-            if owner not in scope.names:
-                raise self._unknown(item, (scope,))
-            entry = scope.names[owner]
-            expanded += [
-                starred_column(name, resolved_column(entry.alias, real)) for name, real in entry.columns.items()
-            ]
-        select.set("expressions", expanded)
-
-    # -- columns ------------------------------------------------------------------------------------------------------
-
-    def _named(self, entry: Entry, identifier: exp.Expression) -> str | None:
-        name = self.fold(identifier)
-        if self.dialect.names_have_case:
-            return entry.columns.get(name)
-        found = next((real for column, real in entry.columns.items() if ascii_lower(column) == name), None)
-        table = self.tables.get(entry.alias)
-        if found is None and table is not None and name in ROWIDS:
-            # Only a column that holds it keeps it for ever.
-            return next((column.name for column in table.columns if column.rowid_alias), None)
-        return found
-
-    def _column(self, node: exp.Column, scopes: Scopes) -> None:
-        if node.meta.get("resolved"):
-            return
-        owner = node.args.get("table")
-        for scope in scopes:
-            if owner is not None:
-                entry = scope.names.get(self.fold(owner))
-                if entry is None:
-                    continue
-                if isinstance(node.this, exp.Star) and self._place_row(node, scope, owner):
-                    return
-                candidates = [entry]
-            else:
-                candidates = list(scope.names.values())
-                whole = scope.merged.names.get(self.fold(node.this)) if scope.merged is not None else None
-                if whole is not None:
-                    node.replace(whole.copy())
-                    return
-            hits = [(entry.alias, found) for entry in candidates if (found := self._named(entry, node.this))]
-            if len(hits) > 1:
-                raise Refusal(
-                    Code.UNKNOWN_COLUMN,
-                    f"The column {node.name} is ambiguous.",
-                    instead="the table's alias before it",
-                    place=place_of(node, self.dialect),
-                )
-            if hits:
-                alias, name = hits[0]
-                node.set("this", named_again(node.this, name))
-                node.set("table", exp.to_identifier(alias, quoted=True))
-                node.set("db", None)
-                node.set("catalog", None)
-                node.meta["resolved"] = True
-                return
-            if owner is not None:
-                break
-            if self._place_row(node, scope, node.this):
-                return
-        raise self._unknown(node, scopes)
-
-    def _place_row(self, node: exp.Column, scope: Scope, named: exp.Expression) -> bool:
-        """Write what the name of an item stands for, where PostgreSQL takes it for a whole row; tells whether it is one."""
-        entry = scope.names.get(self.fold(named)) if self.dialect.language.rows_are_values else None
-        if entry is None:
-            return False
-        opened, table = self.calls.get(entry.alias), self.tables.get(entry.alias)
-        if opened is not None and len(opened.columns) == 1:
-            # The one value of a function's row is the row.
-            node.replace(resolved_column(entry.alias, opened.columns[0]))
-            return True
-        known = {shown: resolved_column(entry.alias, real, **{WHOLE: True}) for shown, real in entry.columns.items()}
-        padded = self.fold(named) in scope.padded
-        sure = next((one.name for one in table.columns if one.not_null), None) if table is not None else None
-        present = resolved_column(entry.alias, sure) if sure is not None else None
-        place_row(node, known if entry.whole else None, present, self.dialect, padded=padded)
-        return True
-
-    def _unknown(self, node: exp.Column, scopes: Scopes) -> Refusal:
-        near = tell_near(node.name, [name for scope in scopes for one in scope.names.values() for name in one.columns])
-        return Refusal(
-            Code.UNKNOWN_COLUMN,
-            f"There is no column {node.sql()} in what FROM names.",
-            instead=f"one of its columns: {near} (text literals take single quotes)",
-            place=place_of(node, self.dialect),
-        )
