@@ -14,7 +14,7 @@ from tidemark.memory import First, Ratchet
 from tidemark.render import keyed, memory, units
 from tidemark.render.postgres import slices as postgres_slices
 from tidemark.render.sqlite import slices as sqlite_slices
-from tidemark.render.statements import Store
+from tidemark.render.store import Store
 
 Found = (AssertionError, Fault, Refusal)
 

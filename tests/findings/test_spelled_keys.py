@@ -11,7 +11,7 @@ from tests.kit.size import in_turn, on_engines_in_turn
 from tidemark.maintenance import keyed, linear
 from tidemark.model import Freshness
 from tidemark.render import linear_ticks, spelling
-from tidemark.render.statements import Store
+from tidemark.render.store import Store
 from tidemark.runtime.ticks import at_once, deltas, tick
 from tidemark.runtime.ticks.guard import Choice
 

@@ -21,7 +21,7 @@ from tidemark.query.relation import Block, Derived
 from tidemark.render import spelling
 from tidemark.render.postgres import flush as postgres_flush
 from tidemark.render.postgres import flush_crossed as postgres_flush_crossed
-from tidemark.render.statements import Store
+from tidemark.render.store import Store
 
 
 def one_of_equals(met: Met) -> AbstractContextManager[Any]:

@@ -22,7 +22,7 @@ from tests.simulation.truth import PAGE, TALLIES, page, read
 from tidemark.maintenance.program import LinearProgram
 from tidemark.render.postgres import flush as postgres_flush
 from tidemark.render.postgres import flush_crossed as postgres_flush_crossed
-from tidemark.render.statements import Store
+from tidemark.render.store import Store
 
 SEED = os.environ.get("TIDEMARK_SIMULATION_SEED", "tidemark")
 BUDGETS = {"sqlite": Budget(350, minutes=0.12), "postgres": Budget(140, minutes=0.12)}

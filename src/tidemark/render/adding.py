@@ -13,7 +13,8 @@ from tidemark.maintenance.program import KeyPart, LinearProgram, Part
 from tidemark.render.linear_ticks import merged, respell
 from tidemark.render.numbered import RANGE, remove
 from tidemark.render.spelling import is_looked_up
-from tidemark.render.statements import ORDINAL, Store, qualified
+from tidemark.render.statements import ORDINAL, qualified
+from tidemark.render.store import Store
 from tidemark.render.whole import SIDE, can_group, cast
 
 

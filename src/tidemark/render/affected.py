@@ -19,7 +19,8 @@ from tidemark.model import Table
 from tidemark.query.relation import Occurrence
 from tidemark.render.images import image, log_of
 from tidemark.render.restriction import keys_of_query
-from tidemark.render.statements import Store, qualified, units_of_store
+from tidemark.render.statements import qualified, units_of_store
+from tidemark.render.store import Store
 
 TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"(?=\.)|(?<= AS )"(?:[^"]|"")*\"""")
 """A literal, or the name of a scan where it is given or used."""

@@ -12,7 +12,8 @@ from tidemark.model import Table
 from tidemark.processors import KeptChanges
 from tidemark.render.affected import reached
 from tidemark.render.images import image, image_definition
-from tidemark.render.statements import ORDINAL, Store, apart
+from tidemark.render.statements import ORDINAL, apart
+from tidemark.render.store import Store
 
 WEIGHT = "tidemark_w"
 

@@ -13,7 +13,8 @@ from tidemark.maintenance.bilinear import BilinearProgram
 from tidemark.maintenance.counted import OF, Counted
 from tidemark.maintenance.program import KeyPart, Part
 from tidemark.render.numbered import joins_of, which_join
-from tidemark.render.statements import Store, one_by_one
+from tidemark.render.statements import one_by_one
+from tidemark.render.store import Store
 
 MOVED_BY = "tidemark_moved_by"
 """In the sums of a tick: a value of the group came or went, whatever its sums are."""

@@ -16,7 +16,7 @@ from tidemark.errors import Code, Refusal
 from tidemark.maintenance.program import KeyPart
 from tidemark.model import Crossing, Declaration, OutputColumn
 from tidemark.names import ledger
-from tidemark.render.statements import Store
+from tidemark.render.store import Store
 
 COLUMNS = "derived, column_name, threshold, key, old_row, new_row, once, position, time"
 """What a trigger says of any event; the outbox adds the rest."""

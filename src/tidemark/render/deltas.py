@@ -6,7 +6,7 @@ Owns: their names, on both engines. Promises: none of them is a column of the us
 from __future__ import annotations
 
 from tidemark.maintenance.program import Feed, Part
-from tidemark.render.statements import Store
+from tidemark.render.store import Store
 
 
 def came(store: Store, part: Part) -> str:

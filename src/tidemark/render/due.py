@@ -12,7 +12,8 @@ from tidemark.contract.tick import DueTexts
 from tidemark.maintenance.program import Due, DueTest, KeyedProgram, KeyQuery
 from tidemark.names import Names, ledger
 from tidemark.query.relation import Called, Occurrence, Scalar
-from tidemark.render.statements import Store, qualified
+from tidemark.render.statements import qualified
+from tidemark.render.store import Store
 
 AT = ":at"
 """The parameter of the later moment; NULL stands for the database's own time."""

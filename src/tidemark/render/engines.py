@@ -25,7 +25,7 @@ from tidemark.render.sqlite import keyed as sqlite_keyed
 from tidemark.render.sqlite import linear as sqlite
 from tidemark.render.sqlite import log as sqlite_log
 from tidemark.render.sqlite import mirror as sqlite_mirror
-from tidemark.render.statements import Store
+from tidemark.render.store import Store
 
 Indexes = tuple[tuple[str, ...], ...]
 Path = tuple[str, ...]

@@ -18,7 +18,8 @@ from tidemark.render.memory import folded
 from tidemark.render.numbered import RANGE, remove
 from tidemark.render.postgres import full as postgres_full
 from tidemark.render.sqlite import full as sqlite_full
-from tidemark.render.statements import EVERYTHING, ORDINAL, Store
+from tidemark.render.statements import EVERYTHING, ORDINAL
+from tidemark.render.store import Store
 from tidemark.render.whole import can_group, rows_of_keyed, rows_of_linear
 
 NOTHING = Remembered()

@@ -16,7 +16,8 @@ from tidemark.render.memory import carry, fold, values_of_query
 from tidemark.render.newest import last_ticked, newest_of_keyed
 from tidemark.render.numbered import write
 from tidemark.render.restriction import ROW, is_indexed, is_steered, keys_of_query, rows_of_batch, steered, weigh
-from tidemark.render.statements import EVERYTHING, ORDINAL, Store
+from tidemark.render.statements import EVERYTHING, ORDINAL
+from tidemark.render.store import Store
 
 
 def store_of(program: KeyedProgram, names: Names, dialect: Dialect) -> Store:

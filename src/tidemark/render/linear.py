@@ -18,8 +18,9 @@ from tidemark.render.newest import newest_of_linear
 from tidemark.render.numbered import write
 from tidemark.render.pages import pages_of
 from tidemark.render.pruned import keep_gone
-from tidemark.render.statements import ORDINAL, Store
+from tidemark.render.statements import ORDINAL
 from tidemark.render.steering import weigh_batch
+from tidemark.render.store import Store
 
 
 def store_of(program: LinearProgram, names: Names, dialect: Dialect) -> Store:

@@ -15,7 +15,8 @@ from tidemark.render.linear import feed_key, keys_of_feeds, states_of
 from tidemark.render.linear_ticks import images_of
 from tidemark.render.live import PENDING
 from tidemark.render.slices import slices_of
-from tidemark.render.statements import ORDINAL, Store
+from tidemark.render.statements import ORDINAL
+from tidemark.render.store import Store
 
 
 def why_not(store: Store, program: LinearProgram) -> str:

@@ -21,8 +21,9 @@ from tidemark.render.linear import feed_key
 from tidemark.render.newest import last_ticked
 from tidemark.render.numbered import RANGE, joins_of, remove, stored_rows, which_join
 from tidemark.render.slices import slices_of
-from tidemark.render.statements import ORDINAL, Store
+from tidemark.render.statements import ORDINAL
 from tidemark.render.steering import weigh_batch
+from tidemark.render.store import Store
 from tidemark.render.ticks import waiting
 
 WEIGHT, IDENTITY, PLACE, COUNT, AGAIN = (

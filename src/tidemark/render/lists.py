@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tidemark.render.statements import Store
+from tidemark.render.store import Store
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from tidemark.render.affected import reached
 from tidemark.render.images import log_of
 from tidemark.render.restriction import keys_of_query, restricted
 from tidemark.render.slices import slices_of
-from tidemark.render.statements import Store, units_of_store
+from tidemark.render.statements import units_of_store
+from tidemark.render.store import Store
 
 PENDING = '"tidemark pending"'
 

@@ -33,7 +33,8 @@ from tidemark.render.engines import PIECES
 from tidemark.render.live import why_not_live
 from tidemark.render.processor import by_python
 from tidemark.render.products import products
-from tidemark.render.statements import Store, qualified
+from tidemark.render.statements import qualified
+from tidemark.render.store import Store
 
 Key = tuple[KeyColumn, ...]
 

@@ -11,7 +11,8 @@ from tidemark.contract.script import Carried, Carry
 from tidemark.maintenance.program import Remembered
 from tidemark.memory import First, Memory, Moment, dated
 from tidemark.names import ledger
-from tidemark.render.statements import ORDINAL, Store
+from tidemark.render.statements import ORDINAL
+from tidemark.render.store import Store
 
 
 def values_of_query(store: Store, memory: Remembered) -> dict[str, str]:

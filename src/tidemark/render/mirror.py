@@ -16,7 +16,8 @@ from tidemark.maintenance.mirror import Mirror, literal_test
 from tidemark.maintenance.program import KeyPart, Part
 from tidemark.model import Column
 from tidemark.render import statements
-from tidemark.render.statements import EVERYTHING, ORDINAL, Store, qualified
+from tidemark.render.statements import EVERYTHING, ORDINAL, qualified
+from tidemark.render.store import Store
 
 
 def mirrored(applier: Applier, store: Store, mirror: Mirror) -> Applier:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from tidemark.dialect import Dialect
 from tidemark.maintenance.program import KeyedProgram, LinearProgram
 from tidemark.model import Table
-from tidemark.render.statements import EVERYTHING, ORDINAL, Store, qualified
+from tidemark.render.statements import EVERYTHING, ORDINAL, qualified
+from tidemark.render.store import Store
 
 
 def newest_of_linear(store: Store, program: LinearProgram) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tidemark.render.statements import ORDINAL, Store
+from tidemark.render.statements import ORDINAL
+from tidemark.render.store import Store
 
 RANGE = f"b.{ORDINAL} > :low AND b.{ORDINAL} <= :high"
 """That a numbered key ``b`` is one of those that a step takes."""

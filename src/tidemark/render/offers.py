@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from tidemark.contract.script import Piece, unmarked
 from tidemark.model import Catalog, Column, Index, Kept, OutputColumn, Table, Unique
 from tidemark.query.home import check_home
-from tidemark.render.statements import Store
+from tidemark.render.store import Store
 
 
 def offers(

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tidemark.contract.walk import Pages
-from tidemark.render.statements import EVERYTHING, Store
+from tidemark.render.statements import EVERYTHING
+from tidemark.render.store import Store
 
 
 def compared(key: Sequence[str], sign: str, prefix: str) -> str:

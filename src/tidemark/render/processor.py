@@ -15,7 +15,8 @@ from tidemark.processors import Compute, Processor
 from tidemark.render.changes import kept
 from tidemark.render.memory import values_of_query
 from tidemark.render.restriction import ROW
-from tidemark.render.statements import ORDINAL, Store
+from tidemark.render.statements import ORDINAL
+from tidemark.render.store import Store
 
 
 def by_python(

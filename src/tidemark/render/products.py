@@ -23,7 +23,8 @@ from tidemark.query.relation import Called, Occurrence, Scalar
 from tidemark.render.counted import MOVED_BY, counts_values, extremes, moves
 from tidemark.render.images import image
 from tidemark.render.numbered import RANGE, joins_of, remove, which_join
-from tidemark.render.statements import ORDINAL, Store, qualified
+from tidemark.render.statements import ORDINAL, qualified
+from tidemark.render.store import Store
 
 CHANGED_MAX = 3
 HIGH, LOW = "tidemark_high", "tidemark_low"

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from tidemark.maintenance.program import Feed, LinearProgram, Part
 from tidemark.maintenance.pruned import count_of
-from tidemark.render.statements import ORDINAL, Store
+from tidemark.render.statements import ORDINAL
+from tidemark.render.store import Store
 
 
 def keep_gone(store: Store, program: LinearProgram) -> tuple[str, ...]:

@@ -14,8 +14,8 @@ from tidemark.maintenance.restrict import expressions_of, is_looked_up
 from tidemark.query.indexed import has_index
 from tidemark.query.reached import is_led
 from tidemark.render.listed import listed
-from tidemark.render.statements import Store
 from tidemark.render.steering import look_up, weigh_batch
+from tidemark.render.store import Store
 
 ROW = "tidemark_x"
 """A row of the batch beside the user's own aliases."""

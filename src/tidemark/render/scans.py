@@ -20,7 +20,8 @@ from tidemark.render.affected import affected
 from tidemark.render.changes import keep
 from tidemark.render.images import image
 from tidemark.render.slices import slices_of
-from tidemark.render.statements import Store, qualified
+from tidemark.render.statements import qualified
+from tidemark.render.store import Store
 
 VERIFY_SECONDS = 3600.0
 

@@ -9,7 +9,8 @@ by the key, when a row leaves.
 from __future__ import annotations
 
 from tidemark.maintenance.program import Feed, KeyPart
-from tidemark.render.statements import Store, qualified
+from tidemark.render.statements import qualified
+from tidemark.render.store import Store
 
 
 def is_looked_up(store: Store) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tidemark.render.statements import Store
+from tidemark.render.store import Store
 
 
 def look_up(store: Store, statements: Sequence[str]) -> tuple[str, ...]:

@@ -18,7 +18,8 @@ from tidemark.render.images import log_name, log_of
 from tidemark.render.restriction import keys_of_query
 from tidemark.render.scans import source_scan
 from tidemark.render.slices import slices_of
-from tidemark.render.statements import ORDINAL, Store, units_of_store
+from tidemark.render.statements import ORDINAL, units_of_store
+from tidemark.render.store import Store
 
 
 def tick(store: Store, program: KeyedProgram) -> Tick:

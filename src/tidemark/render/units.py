@@ -11,7 +11,8 @@ from tidemark.maintenance.program import KeyedProgram
 from tidemark.render import statements
 from tidemark.render.memory import values_of_query
 from tidemark.render.restriction import ROW, rows_of_batch, steered, weigh
-from tidemark.render.statements import EVERYTHING, ORDINAL, Store
+from tidemark.render.statements import EVERYTHING, ORDINAL
+from tidemark.render.store import Store
 
 
 def temporary_tables(store: Store) -> tuple[str, ...]:

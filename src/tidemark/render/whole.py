@@ -16,7 +16,8 @@ from tidemark.query.trees import orders_rows
 from tidemark.render import statements
 from tidemark.render.linear import feed_key
 from tidemark.render.memory import values_of_query
-from tidemark.render.statements import EVERYTHING, ORDINAL, Store
+from tidemark.render.statements import EVERYTHING, ORDINAL
+from tidemark.render.store import Store
 
 # Types whose values PostgreSQL can group. Anything else may be without equality, or of a collation that is decided later.
 _GROUPED = frozenset(

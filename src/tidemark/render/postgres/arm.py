@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from tidemark.contract.script import Piece
 from tidemark.model import Table
-from tidemark.render.statements import Store
+from tidemark.render.store import Store
 
 
 def weave(store: Store, reads: list[str], sources: Iterable[Table], shown_in: str) -> Piece:

@@ -22,7 +22,8 @@ from tidemark.render.linear import feed_key
 from tidemark.render.postgres.alike import as_spelled, differ, has_equality
 from tidemark.render.postgres.triggers import event_pieces, routine, truncate_pieces
 from tidemark.render.spelling import left
-from tidemark.render.statements import Store, qualified
+from tidemark.render.statements import qualified
+from tidemark.render.store import Store
 
 CHUNK = 10_000
 

@@ -24,7 +24,7 @@ from tidemark.render.postgres.places import WHOLE, take_turns, unit_place
 from tidemark.render.postgres.settings import pinned_path
 from tidemark.render.postgres.settle import settle_functions, sources_to_lock
 from tidemark.render.postgres.triggers import event_pieces, routine
-from tidemark.render.statements import Store
+from tidemark.render.store import Store
 
 _TURNS = "autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, fillfactor = 50"
 

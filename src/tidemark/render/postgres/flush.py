@@ -20,7 +20,8 @@ from tidemark.render.deltas import came, needs_touch, touched, went
 from tidemark.render.linear import feed_key
 from tidemark.render.postgres.triggers import dollar
 from tidemark.render.spelling import is_looked_up, left, looked_up, spells
-from tidemark.render.statements import Store, qualified
+from tidemark.render.statements import qualified
+from tidemark.render.store import Store
 
 # A pending table is empty when it is planned for and may be long when it is read: only its index is good at both. A plan
 # that was priced without its sequential scans must not be compiled.

@@ -10,17 +10,10 @@ from __future__ import annotations
 
 from tidemark.maintenance.program import Feed, LinearProgram, Part, RowText
 from tidemark.render.deltas import came, touched, went
-from tidemark.render.postgres.flush import (
-    added_up,
-    hashed_match,
-    look,
-    looked_at,
-    match_keys,
-    set_key,
-    vanish,
-)
+from tidemark.render.postgres.flush import added_up, hashed_match, look, looked_at, match_keys, set_key, vanish
 from tidemark.render.spelling import left, spells
-from tidemark.render.statements import Store, qualified
+from tidemark.render.statements import qualified
+from tidemark.render.store import Store
 
 
 def flush_texts(store: Store, program: LinearProgram) -> tuple[str, str]:

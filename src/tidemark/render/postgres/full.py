@@ -9,7 +9,8 @@ from tidemark.dialect import POSTGRESQL
 from tidemark.maintenance.program import KeyPart, Part
 from tidemark.render import lists as texts
 from tidemark.render.lists import Lists
-from tidemark.render.statements import ORDINAL, Store
+from tidemark.render.statements import ORDINAL
+from tidemark.render.store import Store
 from tidemark.render.whole import cast
 
 UNSEARCHED_BYTES_MAX = 8 * 1024**2

@@ -11,7 +11,8 @@ from tidemark.maintenance.program import KeyedProgram
 from tidemark.render.changes import tables_of
 from tidemark.render.keyed import index_terms, public_select
 from tidemark.render.postgres import linear
-from tidemark.render.statements import ORDINAL, Store
+from tidemark.render.statements import ORDINAL
+from tidemark.render.store import Store
 from tidemark.render.units import unit_index
 
 

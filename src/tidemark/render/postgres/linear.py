@@ -17,7 +17,7 @@ from tidemark.names import Names
 from tidemark.render.postgres import arm, capture, flush, flush_crossed
 from tidemark.render.postgres.settings import pinned_settings
 from tidemark.render.postgres.triggers import dollar
-from tidemark.render.statements import Store
+from tidemark.render.store import Store
 
 
 def linear_pieces(

@@ -13,7 +13,8 @@ from tidemark.render.postgres.alike import differ
 from tidemark.render.postgres.phrases import PLANNING
 from tidemark.render.postgres.settings import pinned_settings
 from tidemark.render.postgres.triggers import On, routine, trigger_pieces
-from tidemark.render.statements import Store, qualified
+from tidemark.render.statements import qualified
+from tidemark.render.store import Store
 
 IMAGES = "tidemark_images"
 """The stored rows that a statement wrote, or took away."""

@@ -14,7 +14,7 @@ from tidemark.maintenance.key_types import INTEGERS, TEXTS
 from tidemark.maintenance.program import Edge
 from tidemark.query.relation import Occurrence, Scalar
 from tidemark.render.images import image
-from tidemark.render.statements import Store
+from tidemark.render.store import Store
 
 WHOLE = -1
 """The place that stands for everything."""

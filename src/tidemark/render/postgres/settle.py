@@ -23,7 +23,8 @@ from tidemark.render.postgres.places import WHOLE, edge_places, take_turns, unit
 from tidemark.render.postgres.settings import pinned_settings
 from tidemark.render.postgres.triggers import dollar
 from tidemark.render.restriction import ROW, is_steered, rows_of_batch
-from tidemark.render.statements import EVERYTHING, Store, qualified
+from tidemark.render.statements import EVERYTHING, qualified
+from tidemark.render.store import Store
 from tidemark.render.units import in_unit
 
 IMAGES_MAX = 1_000

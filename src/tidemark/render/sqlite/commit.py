@@ -24,7 +24,8 @@ from tidemark.render.sqlite import rows as sqlite_rows
 from tidemark.render.sqlite import stash as sqlite_stash
 from tidemark.render.sqlite.keyed import shown_pieces
 from tidemark.render.sqlite.phrases import few
-from tidemark.render.statements import EVERYTHING, Store
+from tidemark.render.statements import EVERYTHING
+from tidemark.render.store import Store
 from tidemark.render.units import in_unit
 
 

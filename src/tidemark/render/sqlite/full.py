@@ -10,7 +10,8 @@ from tidemark.render import lists as texts
 from tidemark.render.lists import Lists
 from tidemark.render.numbered import RANGE
 from tidemark.render.sqlite.phrases import numbered
-from tidemark.render.statements import ORDINAL, Store
+from tidemark.render.statements import ORDINAL
+from tidemark.render.store import Store
 
 
 def lists(store: Store, rows: str) -> Lists:

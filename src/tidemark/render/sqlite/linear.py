@@ -12,7 +12,7 @@ from tidemark.model import Table
 from tidemark.names import Names
 from tidemark.render.sqlite import identity, rows
 from tidemark.render.sqlite import stash as sqlite_stash
-from tidemark.render.statements import Store
+from tidemark.render.store import Store
 
 
 def linear_pieces(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from tidemark.contract.script import Piece
 from tidemark.maintenance.mirror import Mirror
 from tidemark.render import mirror as texts
-from tidemark.render.statements import Store
+from tidemark.render.store import Store
 
 
 def mirror_pieces(store: Store, mirror: Mirror, path: tuple[str, ...], by_batch: bool) -> list[Piece]:

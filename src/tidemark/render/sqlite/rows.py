@@ -21,7 +21,7 @@ from tidemark.names import Names
 from tidemark.render import spelling, statements
 from tidemark.render.chains import any_of
 from tidemark.render.linear import feed_key
-from tidemark.render.statements import Store
+from tidemark.render.store import Store
 
 
 def trigger(
