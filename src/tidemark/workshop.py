@@ -34,8 +34,9 @@ from tidemark.runtime.audit import name_operator, record
 from tidemark.runtime.cascade import is_served, upstream_first
 from tidemark.runtime.changes.adoption import AdoptionReport, compare_existing, read_standing, record_comparison
 from tidemark.runtime.changes.apply import drain
-from tidemark.runtime.changes.plan import InstallPlan, Wanted, make_plan, plan_conversion
+from tidemark.runtime.changes.plan import InstallPlan, make_plan, plan_conversion
 from tidemark.runtime.changes.restored import settle_in
+from tidemark.runtime.changes.step import Wanted
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Crew, Duty
 from tidemark.runtime.ledger import Installed, Ledger

@@ -39,7 +39,8 @@ from tidemark.render.captures import capture
 from tidemark.runtime.cascade import is_served, upstream_first
 from tidemark.runtime.changes.apply import apply_plan, drainer
 from tidemark.runtime.changes.apply_through import apply_through
-from tidemark.runtime.changes.plan import InstallPlan, Wanted, make_plan
+from tidemark.runtime.changes.plan import InstallPlan, make_plan
+from tidemark.runtime.changes.step import Wanted
 from tidemark.runtime.changes.uninstall import uninstall
 from tidemark.runtime.duty import Crew, Duty
 from tidemark.runtime.lease import TERM_SECONDS, Lost, name_holder, take_lease

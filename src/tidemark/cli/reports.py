@@ -18,7 +18,8 @@ from tidemark.runtime.backfill.record import BackfillStatus, next_of, tell_quara
 from tidemark.runtime.backfill.runner import BackfillReport
 from tidemark.runtime.changes.adoption import Shadow
 from tidemark.runtime.changes.apply import ApplyReport
-from tidemark.runtime.changes.plan import InstallPlan, Step
+from tidemark.runtime.changes.plan import InstallPlan
+from tidemark.runtime.changes.step import Step
 from tidemark.runtime.changes.uninstall import UninstallReport
 from tidemark.runtime.operate.doctor import Diagnosis
 from tidemark.runtime.operate.explain import Explanation

@@ -11,7 +11,8 @@ from tidemark.contract.script import Piece, Script
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
 from tidemark.runtime.changes.apply import ApplyReport, apply_plan
-from tidemark.runtime.changes.plan import InstallPlan, Wanted, make_plan
+from tidemark.runtime.changes.plan import InstallPlan, make_plan
+from tidemark.runtime.changes.step import Wanted
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import take_lease

@@ -22,21 +22,16 @@ from tidemark.runtime.changes.cutover import cut_over
 from tidemark.runtime.changes.failing import recording_failure
 from tidemark.runtime.changes.indexes import create_indexes
 from tidemark.runtime.changes.meanwhile import hold_on, holding, keeping
-from tidemark.runtime.changes.plan import InstallPlan, Step, find_basis
+from tidemark.runtime.changes.plan import InstallPlan, find_basis
 from tidemark.runtime.changes.rights import check_rights
+from tidemark.runtime.changes.step import Step
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.objects.captures import ensure_captures
 from tidemark.runtime.objects.essence import essence
 from tidemark.runtime.objects.gaps import LOOK_SECONDS, look_at_catalog, record_gap, record_gaps
 from tidemark.runtime.objects.groups import groups_of, with_groups
-from tidemark.runtime.objects.install import (
-    begin_verifying,
-    install_pieces,
-    record_generation,
-    reinstall,
-    remove,
-)
+from tidemark.runtime.objects.install import begin_verifying, install_pieces, record_generation, reinstall, remove
 from tidemark.runtime.objects.widen import begin_widening, lost, show_wider
 from tidemark.runtime.progress import Event
 from tidemark.runtime.runs import add_named_run, tell_whose
