@@ -201,7 +201,7 @@ def world(url: str, mutate: Mutate | None = None, names: Sequence[str] = tuple(Q
 @contextlib.contextmanager
 def _counted(met: Counter[str]) -> Iterator[None]:
     """Choices by decree, and a count of the ways that were gone."""
-    add_up, seal, join = tick.add_up, tick.seal_at_once, at_once._join
+    add_up, seal, join = tick.add_up, tick.seal_at_once, at_once.join
 
     def counted_sum(*arguments: object) -> object:
         found = add_up(*arguments)  # type: ignore[arg-type]
@@ -222,7 +222,7 @@ def _counted(met: Counter[str]) -> Iterator[None]:
         mock.patch.object(guard, "choose_for", decree),
         mock.patch.object(tick, "add_up", counted_sum),
         mock.patch.object(tick, "seal_at_once", counted_seal),
-        mock.patch.object(at_once, "_join", counted_join),
+        mock.patch.object(at_once, "join", counted_join),
     ):
         yield
 

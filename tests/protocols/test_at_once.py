@@ -16,7 +16,7 @@ from tidemark.errors import TidemarkError
 from tidemark.runtime import ledger
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.statements import find_statement
-from tidemark.runtime.ticks import at_once, deltas, portions, tick
+from tidemark.runtime.ticks import at_once, deltas, portions, small, tick
 from tidemark.runtime.ticks.batch import apply_batch
 
 LOGS = {"sqlite": "tidemark__capture_log_posts", "postgres": "tidemark._capture_log_posts"}
@@ -81,7 +81,7 @@ def test_a_seal_that_was_begun_is_finished_as_it_was_begun(engine_url: str, mist
 @pytest.mark.parametrize("mistaken", [False, True])
 def test_a_small_tick_tells_each_change_once(engine_url: str, mistaken: bool) -> None:
     # However busy the machine, the whole result, which is true in any case, is not to take the place of what is added.
-    usual = mock.patch.object(at_once.Rival, "outruns", lambda *about, **more: None)
+    usual = mock.patch.object(small.Rival, "outruns", lambda *about, **more: None)
     where_it_stands = r"snapshot = (\(SELECT[^)]*\)[^)]*\)|CAST\(:moments AS json\) ->> source), "
     with open_forum(engine_url) as forum, usual:
         forum.drain()
@@ -140,7 +140,7 @@ def test_temporary_tables_go_with_the_transaction_that_made_them(engine_url: str
         forum.drain()
         forum.write("INSERT INTO posts VALUES (9001, 1, 1, 2, 1, NULL)")
         stack.enter_context(
-            mock.patch.object(at_once, "apply_batch", side_effect=Conflict("somebody else writes that row"))
+            mock.patch.object(small, "apply_batch", side_effect=Conflict("somebody else writes that row"))
         )
         if mistaken:
             stack.enter_context(mock.patch.object(at_once, "preparing", lambda duty, script: nullcontext()))
@@ -155,8 +155,8 @@ def test_changes_that_reach_more_than_a_portion_are_sealed_in_one_transaction(
 ) -> None:
     few = mock.patch.object(portions, "FIRST_UNITS", 10)
     # However busy the machine, the whole result is not to take their place.
-    usual = mock.patch.object(at_once.Rival, "outruns", lambda *about, **more: None)
-    with open_forum(engine_url) as forum, few, usual, mock.patch.object(at_once, "PORTIONS_MAX", portions_max):
+    usual = mock.patch.object(small.Rival, "outruns", lambda *about, **more: None)
+    with open_forum(engine_url) as forum, few, usual, mock.patch.object(small, "PORTIONS_MAX", portions_max):
         forum.drain()
         forum.write("UPDATE users SET name = name || '!'", "UPDATE posts SET score = score + 1")
         with mock.patch.object(tick, "_take_changes", side_effect=AssertionError("it is sealed already")):
@@ -179,14 +179,14 @@ def test_what_did_not_fit_into_the_time_of_a_transaction_is_computed_after_it(en
     with open_forum(engine_url) as forum, few, contextlib.ExitStack() as stack:
         forum.drain()
         forum.write("UPDATE users SET name = name || '!'", "UPDATE posts SET score = score + 1")
-        stack.enter_context(mock.patch.object(at_once, "apply_batch", some))
+        stack.enter_context(mock.patch.object(small, "apply_batch", some))
         clock = Clock(now=lambda: monotonic() + sum(late))
         stack.enter_context(mock.patch.object(forum.tidemark, "_clock", clock))
         # However long it seems to take, the whole result is not to take its place.
         for other_way in ("_weigh_units", "_leaves"):
             stack.enter_context(mock.patch.object(tick, other_way, lambda state: False))
         if mistaken:
-            stack.enter_context(mock.patch.object(at_once, "_leave", lambda *about: None))
+            stack.enter_context(mock.patch.object(small, "_leave", lambda *about: None))
         (report,) = forum.tidemark.tick("post_names")
         assert late and report.transactions > 1
         assert mistaken == ("post_names" in forum.differences())

@@ -290,8 +290,7 @@ class Keeper:
         return supports.with_supports([declaration], stages.Known(catalog, self._open().session))
 
     def _plan(self) -> InstallPlan:
-        duty = self._open()
-        catalog = self._catalog()
+        duty, catalog = self._open(), self._catalog()
         declared_names = {one.name for one in self.declarations}
         gone = {row.name: "" for row in duty.ledger.derived() if row.script.offers and row.name not in declared_names}
         wanted = [

@@ -33,7 +33,7 @@ from tidemark.runtime import ledger
 from tidemark.runtime.backfill import adding, fill_pages, fill_whole, pages
 from tidemark.runtime.lease import Lease
 from tidemark.runtime.statements import find_statement
-from tidemark.runtime.ticks import at_once, backlog, deltas, seals, tick
+from tidemark.runtime.ticks import at_once, backlog, deltas, seals, small, tick
 from tidemark.runtime.ticks.processing import Computing
 
 CAUGHT = (*FOUND, *PASSED_ON, "fencing")
@@ -153,14 +153,14 @@ def first_change(met: Met) -> AbstractContextManager[Any]:
 
 def first_log(met: Met) -> AbstractContextManager[Any]:
     """A small tick follows the changes of one log alone."""
-    original = at_once._changed
+    original = small._changed
 
     def changed(*about: Any) -> list[Any]:
         found = original(*about)
         met["changed"] += len(found) > 1
         return found[:1]
 
-    return mock.patch.object(at_once, "_changed", changed)
+    return mock.patch.object(small, "_changed", changed)
 
 
 def unmoved(met: Met) -> AbstractContextManager[Any]:
@@ -173,7 +173,7 @@ def unmoved(met: Met) -> AbstractContextManager[Any]:
         return alone
 
     stack = ExitStack()
-    for module in (at_once, seals, backlog):
+    for module in (small, seals, backlog):
         stack.enter_context(mock.patch.object(module, "following", following))
     return stack
 
@@ -195,7 +195,7 @@ def left_by_none(met: Met) -> AbstractContextManager[Any]:
     def leave(duty: Any, tick: Any, low: int, high: int) -> None:
         met["changed"] += 1
 
-    return mock.patch.object(at_once, "_leave", leave)
+    return mock.patch.object(small, "_leave", leave)
 
 
 def first_log_moved(met: Met) -> AbstractContextManager[Any]:

@@ -16,8 +16,6 @@ from tidemark.query.seen import Values, is_loose, is_void, over_scans
 
 Calls = Mapping[str, Called]
 """Alias → function in FROM, called with what scans have."""
-
-
 Pair = tuple[Scalar, Scalar, tuple[bool, bool]]
 """The two sides of IN over scans, and which of them can be NULL."""
 

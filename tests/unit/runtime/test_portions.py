@@ -15,7 +15,7 @@ from tidemark.database.open import open_session
 from tidemark.database.session import Session
 from tidemark.dialect import Dialect
 from tidemark.runtime import pace
-from tidemark.runtime.ticks import at_once, backlog, portions, rival, sealing, state, tick
+from tidemark.runtime.ticks import at_once, backlog, portions, rival, sealing, small, state, tick
 from tidemark.runtime.ticks import batch as apply_batch
 from tidemark.runtime.ticks.guard import Choice, Way
 from tidemark.runtime.ticks.seals import TickReport
@@ -88,7 +88,7 @@ def units_take(time: Time, ms: float) -> Iterator[None]:
         return Choice(way, "there is no other way")
 
     with contextlib.ExitStack() as stack:
-        for room in (sealing, at_once):
+        for room in (sealing, small):
             stack.enter_context(mock.patch.object(room, "apply_batch", slowly))
         for room in (tick, at_once):
             stack.enter_context(mock.patch.object(room, "choose_for", usual))

@@ -28,7 +28,6 @@ from tidemark.runtime.objects.captures import begin_reading
 from tidemark.runtime.pace import Pace, choose_pace
 from tidemark.runtime.progress import Event
 from tidemark.runtime.runs import Run, add_run
-from tidemark.runtime.ticks.at_once import Weighed
 from tidemark.runtime.ticks.batch import apply_batch, prepare_once, tables_of_units, tables_of_whole, take_range
 from tidemark.runtime.ticks.full import read_whole, write_whole
 from tidemark.runtime.ticks.guard import Choice, choose_for, count_changes
@@ -42,6 +41,7 @@ from tidemark.runtime.ticks.seals import (
     read_checkpoints,
     set_targets,
 )
+from tidemark.runtime.ticks.small import Weighed
 from tidemark.runtime.ticks.state import Working
 from tidemark.runtime.ticks.unread import recording_tick, tell_unread
 from tidemark.telling import tell_doing

@@ -14,13 +14,14 @@ from tidemark.contract.tick import Tick
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.pace import Pace, choose_pace
 from tidemark.runtime.runs import Run
-from tidemark.runtime.ticks.at_once import Begun, Weighed
+from tidemark.runtime.ticks.at_once import Begun
 from tidemark.runtime.ticks.backlog import Backlog
 from tidemark.runtime.ticks.full import Whole
 from tidemark.runtime.ticks.guard import Choice, add_cost
 from tidemark.runtime.ticks.portions import Portion
 from tidemark.runtime.ticks.rival import Rival
 from tidemark.runtime.ticks.seals import TickReport, let_go, pace_for_logs
+from tidemark.runtime.ticks.small import Weighed
 
 ALL_KEYS = 1_000_000_000
 

@@ -20,7 +20,7 @@ from tidemark.errors import Fault
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.pace import choose_pace
 from tidemark.runtime.progress import Event
-from tidemark.runtime.ticks.at_once import Weighed, tick_at_once
+from tidemark.runtime.ticks.at_once import tick_at_once
 from tidemark.runtime.ticks.batch import prepare_once, tables_of_whole, tables_to_compute
 from tidemark.runtime.ticks.deltas import tick_deltas
 from tidemark.runtime.ticks.full import Whole, read_whole, write_whole
@@ -31,13 +31,8 @@ from tidemark.runtime.ticks.portions import recall
 from tidemark.runtime.ticks.products import add_up, why_not_added, write_sum
 from tidemark.runtime.ticks.scanning import is_ready, settle
 from tidemark.runtime.ticks.sealing import begin_reading, may_read_first, recompute, seal, seal_at_once, seal_backlog
-from tidemark.runtime.ticks.seals import (
-    CONSUME_ROWS,
-    TickReport,
-    count_dirty,
-    has_work,
-    hold_sources,
-)
+from tidemark.runtime.ticks.seals import CONSUME_ROWS, TickReport, count_dirty, has_work, hold_sources
+from tidemark.runtime.ticks.small import Weighed
 from tidemark.runtime.ticks.state import State
 from tidemark.runtime.ticks.steady import write_steadily
 from tidemark.runtime.ticks.unread import recording_tick
