@@ -135,6 +135,8 @@ class Dialect:
     """A unique index may take NULLs for equal."""
     drops_unwritten: bool
     """A column is dropped without writing a row."""
+    forgets_readers: bool
+    """A column goes, or gets another name, though a function of ours reads it, and whoever runs that fails then."""
     has_row_security: bool
     """Policies may hide rows of a table from who reads it."""
     sums_overflow: bool
@@ -197,6 +199,7 @@ SQLITE = Dialect(
     deletes_joined=False,
     knows_equal_nulls=False,
     drops_unwritten=False,
+    forgets_readers=False,
     has_row_security=False,
     sums_overflow=True,
     language=Language(
@@ -251,6 +254,7 @@ POSTGRESQL = Dialect(
     deletes_joined=True,
     knows_equal_nulls=True,
     drops_unwritten=True,
+    forgets_readers=True,
     has_row_security=True,
     sums_overflow=False,
     language=Language(

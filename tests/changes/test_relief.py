@@ -5,10 +5,14 @@ from collections import Counter
 
 import pytest
 
+from tests.backfill.place import Watch
 from tidemark import Project, Refusal, Tidemark
 from tidemark.database.open import open_session
 from tidemark.errors import TidemarkError
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.objects import relief
+from tidemark.runtime.workers.catalog import CatalogWatch
 
 SCHEMA = (
     "CREATE TABLE users (id integer PRIMARY KEY, name text, total bigint)",
@@ -71,6 +75,27 @@ def _migrate_and_work(url: str) -> None:
 
 def _state(keeper: Tidemark, name: str) -> str:
     return next(one.state for one in keeper.status() if one.name == name)
+
+
+def test_a_worker_looks_within_a_second_of_a_change_by_which_writers_fail(engine_url: str) -> None:
+    _write(engine_url, *SCHEMA)
+    _keeper(engine_url, "score").apply()
+    time = Watch()
+    catalog, due = CatalogWatch(time.clock), []
+    with contextlib.closing(open_session(engine_url)) as session:
+        duty = Duty(Ledger(session), time.clock)
+        for seconds, statement in (
+            (0, ""),
+            (1, ""),
+            (0.9, "ALTER TABLE posts ADD COLUMN more integer"),
+            (0.1, ""),
+            (10, ""),
+        ):
+            if statement:
+                _write(engine_url, statement)
+            time.wait(seconds)
+            due.append(catalog.look(duty, duty.ledger.derived()) is not None)
+    assert due == [True, False, False, session.dialect.forgets_readers, True]
 
 
 @pytest.mark.parametrize("then", ["points", "score"])

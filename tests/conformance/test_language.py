@@ -81,6 +81,20 @@ def test_a_column_may_be_dropped_without_writing_a_row(session: Session) -> None
     assert (session.one(size) == before) is session.dialect.drops_unwritten
 
 
+def test_a_column_goes_though_a_function_of_a_trigger_reads_it(session: Session) -> None:
+    execute(session, "CREATE TABLE t (a integer, b integer)")
+    if session.dialect is POSTGRESQL:
+        body = "BEGIN PERFORM NEW.b; RETURN NULL; END"
+        made = f"CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS '{body}'"
+        execute(session, made, "CREATE TRIGGER r AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()")
+    else:
+        execute(session, "CREATE TRIGGER r AFTER INSERT ON t BEGIN SELECT NEW.b; END")
+    with nullcontext() if session.dialect.forgets_readers else pytest.raises(TidemarkError):
+        execute(session, "ALTER TABLE t DROP COLUMN b")
+    with pytest.raises(TidemarkError) if session.dialect.forgets_readers else nullcontext():
+        execute(session, "INSERT INTO t (a) VALUES (1)")
+
+
 def test_aggregates_know_an_order_on_every_version(session: Session) -> None:
     always, late = session.dialect.language.orders_aggregates, session.catalog().version >= KNOWS_ORDER
     assert _answer(session, "SELECT count(a ORDER BY a) FROM (SELECT 1 AS a) AS t") == (

@@ -22,10 +22,11 @@ from tidemark.runtime.duty import CONFLICT_SECONDS_MAX, Duty
 from tidemark.runtime.lease import name_holder
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.objects.captures import CaptureOf, trim_logs
-from tidemark.runtime.objects.gaps import Look, look_and_note
+from tidemark.runtime.objects.gaps import Look
 from tidemark.runtime.objects.relief import is_burden
 from tidemark.runtime.timing import SLOW_SECONDS, Timing, Timings
 from tidemark.runtime.workers.beside import Beside
+from tidemark.runtime.workers.catalog import CatalogWatch
 from tidemark.runtime.workers.lanes import Connect, Ended, Lanes
 from tidemark.runtime.workers.upkeep import Terms, Upkeep, keep_verifying, kind_of, look_after
 from tidemark.runtime.workers.wake import Watch
@@ -37,7 +38,6 @@ VERIFY = "verify "
 IDLE_SECONDS = 0.05
 BUSY_SECONDS = 0.02
 TELL_SECONDS = 30.0
-CAPTURE_SECONDS = 10.0
 HELD_SECONDS = 0.25
 HELD_SECONDS_MAX = 5.0
 """How long what another worker has is waited for where everything is to be done: a tick of it may end in a moment."""
@@ -155,6 +155,7 @@ class _Worker:
         self.report = WorkerReport()
         self._timings = Timings(terms.slow_ms)
         self._watch = Watch()
+        self._catalog = CatalogWatch(duty.clock)
         self._not_before: dict[str, float] = {}
         self._failures: dict[str, int] = {}
         self._noted: dict[str, str] = {}
@@ -164,7 +165,7 @@ class _Worker:
         self._again, self._crowded = True, False
         self._away = 0
         self._back_at = 0.0
-        self._told = self._checked = duty.clock.now() - TELL_SECONDS
+        self._told = duty.clock.now() - TELL_SECONDS
 
     def turn(self, *, force: bool) -> bool:
         """Look once and start what is due; give whether anything was done or is being done."""
@@ -232,12 +233,10 @@ class _Worker:
 
     def _look_at_catalog(self) -> Look | None:
         """What the catalog shows, when it is time to compare it."""
-        now = self._clock.now()
-        if now - self._checked < CAPTURE_SECONDS:
-            return None
-        self._checked = now
-        self._trim()
-        return look_and_note(self._duty, self._watch.rows)
+        look = self._catalog.look(self._duty, self._watch.rows)
+        if look is not None:
+            self._trim()
+        return look
 
     def _trim(self) -> None:
         """Empty what logs hold for nobody, or no longer. A problem with that is told and never stops anything."""
