@@ -19,7 +19,7 @@ from tidemark.database.sqlite.session import SqliteSession
 from tidemark.runtime.audit import record
 from tidemark.runtime.operate import onlooker, overview, verdict
 from tidemark.runtime.samples import Sampler
-from tidemark.web import actions, answers, banner, house, shapes
+from tidemark.web import actions, answers, banner, house, shapes_runs
 from tidemark.web.cached import Cached
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -143,8 +143,8 @@ def who_listens_goes_on(plant: pytest.MonkeyPatch) -> None:
 
 
 def lists_are_null(plant: pytest.MonkeyPatch) -> None:
-    real = shapes.of_past
-    plant.setattr(shapes, "of_past", lambda past, now: {**real(past, now), "holder": None})
+    real = shapes_runs.of_past
+    plant.setattr(shapes_runs, "of_past", lambda past, now: {**real(past, now), "holder": None})
 
 
 def what_waits_is_true_now(plant: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from tidemark.runtime.backfill.record import read_time
 from tidemark.runtime.operate.overview import Overview
 from tidemark.runtime.outbox import STATES
 from tidemark.runtime.runs import HISTORY_ROWS_MAX, RUN_MAX
-from tidemark.web import shapes
+from tidemark.web import shapes, shapes_runs
 from tidemark.web.answers import Json
 from tidemark.web.banner import of_banner
 from tidemark.web.events import events, tag_status, tell_status
@@ -74,7 +74,7 @@ async def runs(request: Request) -> Response:
     found = await house.look(lambda eye: eye.runs(name, limit, before))
     now = read_time(view.at)
     more = found[-1].id if found and len(found) == limit else None
-    return Json({"at": view.at, "runs": [shapes.of_past(one, now) for one in found], "next": more})
+    return Json({"at": view.at, "runs": [shapes_runs.of_past(one, now) for one in found], "next": more})
 
 
 async def run(request: Request) -> Response:
@@ -84,7 +84,7 @@ async def run(request: Request) -> Response:
     found = await house.look(lambda eye: eye.run(id_))
     if found is None:
         raise HTTPException(404, f"there is no run {id_}")
-    return Json(shapes.of_run(view.at, found))
+    return Json(shapes_runs.of_run(view.at, found))
 
 
 async def drift(request: Request) -> Response:
@@ -100,7 +100,7 @@ async def quarantine(request: Request) -> Response:
     house, limit = house_of(request), number(request, "limit", LISTED_MAX, LISTED_MAX)
     name, view = name_of(request.query_params.get("name", "")), await house.overview()
     found = await house.look(lambda eye: eye.quarantine(name, limit))
-    return Json({"at": view.at, "quarantine": [shapes.of_quarantined(one) for one in found]})
+    return Json({"at": view.at, "quarantine": [shapes_runs.of_quarantined(one) for one in found]})
 
 
 async def outbox(request: Request) -> Response:
@@ -137,7 +137,7 @@ async def audit(request: Request) -> Response:
     house, limit = house_of(request), number(request, "limit", PAGE, LISTED_MAX)
     name, view = name_of(request.query_params.get("name", "")), await house.overview()
     found = await house.look(lambda eye: eye.actions(name, limit))
-    return Json({"at": view.at, "audit": [shapes.of_action(one) for one in found]})
+    return Json({"at": view.at, "audit": [shapes_runs.of_action(one) for one in found]})
 
 
 async def banner(request: Request) -> Response:
