@@ -16,26 +16,24 @@ from types import MappingProxyType
 from typing import Any
 
 from tidemark.cli import reports, reports_diff, reports_streams, reports_truth
-from tidemark.cli.definitions import has_definitions, load_project
+from tidemark.cli.asking import ask, tell
 from tidemark.cli.display import Display
 from tidemark.cli.export import export_file
 from tidemark.cli.hurry import hurried
 from tidemark.cli.lines import log_to
 from tidemark.cli.outcome import Outcome
+from tidemark.cli.projects import project_for
 from tidemark.cli.serving import probe, serve_web
 from tidemark.cli.settings import Settings, find_settings, read_seconds
 from tidemark.cli.start import write_start
 from tidemark.cli.terminal import width_of
 from tidemark.cli.watching import verdict_text, wants_color, watch
 from tidemark.database.urls import read_address
-from tidemark.declare import Project
 from tidemark.engine import Tidemark
-from tidemark.errors import Exit, TidemarkError
+from tidemark.errors import Exit
 from tidemark.runtime.backfill.runner import Orders
 from tidemark.runtime.operate.onlooker import Quarantined
 from tidemark.telling import tell_doing
-
-NEEDS_DEFINITIONS = frozenset({"adopt", "plan", "apply", "explain", "sql"})
 
 
 @dataclass(frozen=True)
@@ -65,41 +63,24 @@ def run_command(options: argparse.Namespace, stop: Callable[[], bool]) -> Outcom
         return probe(options.host, options.port)
     idle = settings.idle_floor(floor) if hasattr(options, "disk_floor") else ""
     if idle and not options.json:
-        _tell(idle)
+        tell(idle)
     display = Display(sys.stderr, quiet=options.json)
     if options.command == "run":
         log_to(sys.stderr, as_json=options.json)
-    project = load_project(settings) if _needs_definitions(options) else _found_project(options, settings)
     workers, limits = getattr(options, "workers", 1), settings.limits
-    engine = Tidemark(project, settings.require_database(), stop=stop, listen=display, limits=limits, workers=workers)
+    engine = Tidemark(
+        project_for(options, settings),
+        settings.require_database(),
+        stop=stop,
+        listen=display,
+        limits=limits,
+        workers=workers,
+    )
     try:
         with hurried(stop, engine.hurry):
             return COMMANDS[options.command](Typed(options, settings, engine, stop))
     finally:
         display.close()
-
-
-def _needs_definitions(options: argparse.Namespace) -> bool:
-    if options.command in ("run", "serve", "tick", "verify", "repair"):
-        # None needs definitions; where they are named a worker honours their cadence and has the functions of processors, and a
-        # server knows what should be there.
-        asked = options.command == "run" and (options.deliver or options.stream)
-        return options.definitions is not None or bool(asked)
-    acts = {"backfill": ("run", "retry"), "stream": ("run", "retry", "skip"), "outbox": ("deliver",)}
-    return options.command in NEEDS_DEFINITIONS or (options.command in acts and options.action in acts[options.command])
-
-
-def _found_project(options: argparse.Namespace, settings: Settings) -> Project | None:
-    """What a worker finds declared where it stands: the functions of processors, cadences. It works without, and says so."""
-    lists = options.command == "backfill" and options.action == "list"
-    if not (lists or options.command in ("run", "tick", "verify", "repair")) or not has_definitions(settings):
-        return None
-    try:
-        return load_project(settings)
-    except TidemarkError as problem:
-        also = "" if lists else "; changes wait that only a function of processors can compute"
-        _tell(f"{problem}\nGoing on with what is installed{also}.")
-        return None
 
 
 def plan(typed: Typed) -> Outcome:
@@ -117,8 +98,8 @@ def apply(typed: Typed) -> Outcome:
     made = engine.plan()
     indexes = options.create_indexes and bool(made.indexes)
     if (indexes or not made.is_empty) and not options.yes:
-        _tell(reports.plan_text(made, statements=False, declared=typed.declared))
-        refused = _ask("Apply this?")
+        tell(reports.plan_text(made, statements=False, declared=typed.declared))
+        refused = ask("Apply this?")
         if refused is not None:
             return refused
     done = engine.apply(allow_drop=options.allow_drop, detach=options.detach, create_indexes=options.create_indexes)
@@ -239,8 +220,8 @@ def uninstall(typed: Typed) -> Outcome:
     options = typed.options
     if not options.yes:
         kept = "Rows stay as plain tables." if options.keep_data else "Derived rows are dropped; sources are untouched."
-        _tell(f"Everything of Tidemark in {read_address(typed.settings.require_database()).label} goes. {kept}")
-        refused = _ask("Uninstall?")
+        tell(f"Everything of Tidemark in {read_address(typed.settings.require_database()).label} goes. {kept}")
+        refused = ask("Uninstall?")
         if refused is not None:
             return refused
     done = typed.engine.uninstall(keep_data=options.keep_data)
@@ -335,7 +316,7 @@ def _tell_unsettled(typed: Typed) -> None:
         eye.close()
     absent = [one.name for one in project.declarations if one.name not in there]
     if absent:
-        _tell(f"not installed, so that they are not settled block by block: {', '.join(absent)}. Next: tidemark apply")
+        tell(f"not installed, so that they are not settled block by block: {', '.join(absent)}. Next: tidemark apply")
 
 
 def _stream_status(typed: Typed) -> Outcome:
@@ -400,18 +381,3 @@ COMMANDS: Mapping[str, Callable[[Typed], Outcome]] = MappingProxyType(
         )
     }
 )
-
-
-def _tell(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def _ask(question: str) -> Outcome | None:
-    """None when the answer is yes, else the outcome to end with. Never asks where nobody can answer."""
-    data: dict[str, Any] = {"error": {"family": "usage", "cause": "no consent"}}
-    if not sys.stdin.isatty():
-        return Outcome("nothing was changed: without a terminal, say --yes", data, Exit.USAGE)
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() in ("y", "yes"):
-        return None
-    return Outcome("nothing was changed", data, Exit.USAGE)

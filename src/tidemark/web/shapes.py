@@ -1,7 +1,8 @@
 """What the server answers, as plain data: the shapes that ``schema.json`` describes.
 
-Owns: turning what the runtime knows into JSON. Promises: lists are always there and never null; times are RFC 3339 in UTC, and beside them the seconds that they are ago; a number that nobody
-knows is null and never 0. Judges nothing: levels and sentences are those of the verdict.
+Owns: turning what the runtime knows into JSON. Promises: lists are always there and never null; times are RFC 3339 in UTC, and
+beside them the seconds that they are ago; a number that nobody knows is null and never 0. Judges nothing: levels and sentences
+are those of the verdict.
 """
 
 from __future__ import annotations
