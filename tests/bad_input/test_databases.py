@@ -120,7 +120,7 @@ def test_a_file_that_may_not_be_written(lite: Town, monkeypatch: pytest.MonkeyPa
 
     lite.declare(GROUPS)
     before = lite.picture()
-    monkeypatch.setattr("tidemark.database.sqlite.session.sqlite3.connect", read_only)
+    monkeypatch.setattr("tidemark.database.sqlite.connect.sqlite3.connect", read_only)
     code, answer = lite.ask("apply", "--yes")
     found = {one["about"]: one for one in lite.fine("doctor")["findings"]}
     monkeypatch.undo()

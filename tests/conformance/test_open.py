@@ -17,7 +17,7 @@ from tidemark.database import open as door
 from tidemark.database.open import open_session
 from tidemark.database.postgres import session as postgres
 from tidemark.database.session import Session
-from tidemark.database.sqlite import session as sqlite
+from tidemark.database.sqlite import connect as sqlite
 from tidemark.database.urls import read_address, write_address
 from tidemark.errors import Code, Fault, Refusal
 

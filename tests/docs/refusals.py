@@ -22,7 +22,7 @@ from tests.kit.postgres import Server, running_server
 from tidemark import Project, Refusal, Tidemark
 from tidemark.cli.definitions import load_project
 from tidemark.cli.settings import Settings
-from tidemark.database.sqlite import session as sqlite_driver
+from tidemark.database.sqlite import connect as sqlite_driver
 from tidemark.errors import Code
 
 PAGES = DOCS / "refusals"

@@ -41,7 +41,7 @@ def open_session(
     address = read_address(url)
     # The driver is loaded by name, so that importing Tidemark costs nothing and psycopg may be absent.
     try:
-        module = importlib.import_module(f"tidemark.database.{address.engine}.session")
+        module = importlib.import_module(f"tidemark.database.{address.engine}.connect")
     except ImportError as error:
         if (error.name or "").partition(".")[0] != "psycopg":
             raise

@@ -1,8 +1,8 @@
 """The PostgreSQL session, over psycopg 3.
 
-Owns: `PostgresSession` and `open_address`. Promises: what expressions depend on is pinned (time zone, date style, digits of
-floats); a statement is prepared only where it is said again and again, and for a while: no plan for an empty table is kept.
-One thread at a time may use a session.
+Owns: `PostgresSession`. Promises: what expressions depend on is pinned (time zone, date style, digits of floats); a statement is
+prepared only where it is said again and again, and for a while: no plan for an empty table is kept. One thread at a time may use
+a session.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from psycopg.pq import ConnStatus, TransactionStatus
 from tidemark.contract.script import Piece
 from tidemark.database.postgres.begin import PINNED, Beginning, wait_text
 from tidemark.database.postgres.catalog import read_catalog
-from tidemark.database.postgres.errors import explain_connection, translate
+from tidemark.database.postgres.errors import translate
 from tidemark.database.postgres.habit import Habit
 from tidemark.database.postgres.inputs import read_inputs
 from tidemark.database.postgres.kept import Kept
@@ -45,37 +45,6 @@ from tidemark.streams import Shelf
 
 T = TypeVar("T")
 VERSION_MIN = 15
-CONNECT_TIMEOUT_SECONDS = 10
-
-
-def open_address(
-    address: Address, *, role: str, create: bool, require_wal: bool, lock_timeout: float
-) -> PostgresSession:
-    """A session on the server at `address`. Raises `Refusal` and `Fault`, as `open_session` says."""
-    try:
-        connection = psycopg.connect(
-            address.target,
-            autocommit=True,
-            prepare_threshold=None,
-            application_name="tidemark",
-            client_encoding="utf8",
-            connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        )
-    except psycopg.ProgrammingError as error:
-        raise Refusal(
-            Code.DATABASE_URL,
-            f"The PostgreSQL URL cannot be read: {address.hide(str(error))}.",
-            instead="write postgresql://user:password@host:5432/database",
-        ) from error
-    except psycopg.Error as error:
-        raise explain_connection(error, address) from error
-    session = PostgresSession(connection, address)
-    try:
-        session.prepare(lock_timeout)
-    except BaseException:
-        session.close()
-        raise
-    return session
 
 
 def _count_changed(cursor: psycopg.Cursor[tuple[Any, ...]]) -> int:

@@ -1,23 +1,20 @@
 """The SQLite session, over the standard library's own driver.
 
-Owns: `SqliteSession` and `open_address`. Promises: no second SQLite library is ever loaded (closing a file through one
-drops the locks of the other); nothing is changed in the database by opening it, reading its catalog or describing a query.
-One thread at a time may use a session.
+Owns: `SqliteSession`. Promises: no second SQLite library is ever loaded (closing a file through one drops the locks of the
+other); nothing is changed in the database by opening it, reading its catalog or describing a query. One thread at a time may use
+a session.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from tidemark.contract.script import Piece
-from tidemark.database.session import Conflict, Mode, Parameters, Strain
+from tidemark.database.session import Mode, Parameters, Strain
 from tidemark.database.sqlite.catalog import read_catalog, read_early, read_installed
 from tidemark.database.sqlite.errors import primary_code, translate, translate_query
 from tidemark.database.sqlite.file import identify, sync
@@ -27,76 +24,13 @@ from tidemark.database.sqlite.probe import Direct, describe_query, given_tables,
 from tidemark.database.sqlite.shelves import find_text, put_many
 from tidemark.database.sqlite.strain import read_strain, size_of
 from tidemark.database.sqlite.text import statements, verb
-from tidemark.database.urls import Address
 from tidemark.dialect import SQLITE
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.model import Catalog, OutputColumn, Table
 from tidemark.streams import Shelf
 
-STEPS = 1_000_000
-VERSION_MIN = (3, 40, 0)
 _NORMAL = 1
 _COUNTED = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE"})
-
-
-def open_address(address: Address, *, role: str, create: bool, require_wal: bool, lock_timeout: float) -> SqliteSession:
-    """A session on the file at `address`. Raises `Refusal` and `Fault`, as `open_session` says."""
-    if sqlite3.sqlite_version_info < VERSION_MIN:
-        raise Refusal(
-            Code.ENGINE_VERSION,
-            f"This Python has SQLite {sqlite3.sqlite_version}; Tidemark needs {'.'.join(map(str, VERSION_MIN[:2]))} or newer.",
-            instead="use a Python that is built with a newer SQLite",
-        )
-    made = _check_path(address, create)
-    mode = "ro" if role == "reader" and not made else "rwc" if made else "rw"
-    try:
-        connection = sqlite3.connect(
-            f"file:{quote(address.target)}?mode={mode}",
-            uri=True,
-            isolation_level=None,
-            timeout=lock_timeout,
-            check_same_thread=False,
-        )
-    except sqlite3.Error as error:
-        raise _explain_open(error, address) from error
-    # Python hears a signal in its own code alone, and a statement may take an hour.
-    connection.set_progress_handler(lambda: 0, STEPS)
-    session = SqliteSession(connection, address.label, address.target)
-    try:
-        session.prepare(made=made, may_write=role != "reader", require_wal=require_wal)
-    except Conflict as conflict:
-        session.close()
-        raise Fault(f"{conflict}; another process holds the whole file") from conflict
-    except BaseException:
-        session.close()
-        raise
-    return session
-
-
-def _check_path(address: Address, create: bool) -> bool:
-    """True when the file is to be made. Raises `Refusal` when the path cannot be a database."""
-    path = Path(address.target)
-    if path.is_dir():
-        raise Refusal(Code.DATABASE_URL, f"{path} is a folder.", instead="name the database file in it")
-    if path.exists():
-        if not os.access(path, os.R_OK):
-            raise Refusal(Code.PRIVILEGE, f"{path} may not be read by this user.", instead="make the file readable")
-        return False
-    if not path.parent.is_dir():
-        raise Refusal(Code.DATABASE_URL, f"There is no folder {path.parent}.", instead="name a file that exists")
-    if not create:
-        raise Refusal(
-            Code.DATABASE_URL,
-            f"There is no file {path}.",
-            instead="name the database that your application uses; Tidemark does not make one",
-        )
-    return True
-
-
-def _explain_open(error: sqlite3.Error, address: Address) -> Exception:
-    if primary_code(error) == sqlite3.SQLITE_CANTOPEN:
-        return Fault(f"{address.label} cannot be opened: {error}; check the rights on the file and on its folder")
-    return translate(error, address.label)
 
 
 class _BadText(Fault):
