@@ -65,7 +65,12 @@ OWN: tuple[Mutant, ...] = (
         "sqlite",
         "victims while own columns are carried",
         KEPT,
-        texts("trigger", "__unstash_update_", r"\nWHEN [^\n]* AND (EXISTS [^\n]*)\n", r"\nWHEN \1\n"),
+        texts(
+            "trigger",
+            "__unstash_update_",
+            r" OF [^\n]* (ON [^\n]*)\nWHEN [^\n]* AND (EXISTS [^\n]*)\n",
+            r" \1\nWHEN \2\n",
+        ),
         recorded("sqlite-own-columns-and-replace"),
     ),
     Mutant(

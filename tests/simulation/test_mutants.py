@@ -14,6 +14,7 @@ from tests.kit.size import in_turn
 from tests.simulation.keeper import make_keeper
 from tests.simulation.mutants import MUTANTS, Mutant, hunt
 from tests.simulation.mutants_added import ADDED
+from tests.simulation.mutants_assigned import ASSIGNED
 from tests.simulation.mutants_changes import CHANGES
 from tests.simulation.mutants_commit import COMMIT
 from tests.simulation.mutants_copies import ALIKE, ALIKE_MISTAKES
@@ -30,7 +31,7 @@ from tests.simulation.mutants_unlike import UNLIKE
 from tests.simulation.run import Ground, attempt, ground
 
 SHARE = 32
-EVERY = (*MUTANTS, *KEYED, *ADDED, *SUPPORTED, *COSTS, *COMMIT, *OWN, *GIVEN, *ALIKE)
+EVERY = (*MUTANTS, *KEYED, *ADDED, *SUPPORTED, *COSTS, *COMMIT, *OWN, *GIVEN, *ALIKE, *ASSIGNED)
 TAKEN = [mutant for number, mutant in enumerate(EVERY) if in_turn(number, SHARE)]
 EVERY_MISTAKE = (*MISTAKES, *CHANGES, *RETAINED, *UNLIKE, *SPELLED, *OWN_MISTAKES, *REDEFINED, *ALIKE_MISTAKES)
 MISTAKEN = [mistake for number, mistake in enumerate(EVERY_MISTAKE) if in_turn(number, SHARE)]

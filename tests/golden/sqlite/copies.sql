@@ -25,9 +25,9 @@ BEGIN /* tidemark:9702eca817b20f32 */
 END;
 
 -- trigger tidemark__update_copies_users
-CREATE TRIGGER "tidemark__update_copies_users" AFTER UPDATE ON "users"
+CREATE TRIGGER "tidemark__update_copies_users" AFTER UPDATE OF "id", "name", "email", "rowid", "_rowid_", "oid" ON "users"
 WHEN OLD."id" IS NOT NEW."id" COLLATE BINARY OR OLD."name" IS NOT NEW."name" COLLATE BINARY OR OLD."email" IS NOT NEW."email" COLLATE BINARY
-BEGIN /* tidemark:5e5fe79b05bf1914 */ 
+BEGIN /* tidemark:49afde7c2df39d63 */ 
   UPDATE "tidemark_copies" SET "_rows" = "_rows" - (1) + (1), "_loud" = (UPPER(NEW."name")) WHERE (((OLD."id")) IS ((NEW."id")) AND ((OLD."email" <> '')) AND ((NEW."email" <> ''))) AND "tidemark_copies"."id" = ((NEW."id"));
   INSERT INTO "tidemark_copies" ("id", "_rows") SELECT ((OLD."id")), -(1) WHERE ((OLD."email" <> '')) AND (((OLD."id")) IS ((NEW."id")) AND ((OLD."email" <> '')) AND ((NEW."email" <> ''))) IS NOT TRUE
   ON CONFLICT ("id") DO UPDATE SET "_rows" = "_rows" - (1), "_loud" = NULL;
@@ -60,18 +60,18 @@ BEGIN /* tidemark:692b421b88cd0997 */
 END;
 
 -- trigger tidemark__stash_update_copies_users
-CREATE TRIGGER "tidemark__stash_update_copies_users" BEFORE UPDATE ON "users"
+CREATE TRIGGER "tidemark__stash_update_copies_users" BEFORE UPDATE OF "email", "id", "rowid", "_rowid_", "oid" ON "users"
 WHEN (OLD.rowid IS NOT NEW.rowid OR OLD."email" IS NOT NEW."email" COLLATE BINARY OR typeof(OLD."email") <> typeof(NEW."email") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id")) AND EXISTS (SELECT 1 FROM "users" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."email") = (NEW."email"))) AND NOT (r."id" IS OLD."id"))
-BEGIN /* tidemark:920545043a4aa97f */ 
+BEGIN /* tidemark:8168362a6599d924 */ 
   DELETE FROM "tidemark__stash_copies_users" WHERE EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS "tidemark__stash_copies_users".i0);
   INSERT INTO "tidemark__stash_copies_users" (i0, "id", "name", "email") SELECT r."id", r."id", r."name", r."email" FROM "users" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."email") = (NEW."email"))) AND NOT (r."id" IS OLD."id")
   ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "id" = excluded."id", "name" = excluded."name", "email" = excluded."email";
 END;
 
 -- trigger tidemark__unstash_update_copies_users
-CREATE TRIGGER "tidemark__unstash_update_copies_users" AFTER UPDATE ON "users"
+CREATE TRIGGER "tidemark__unstash_update_copies_users" AFTER UPDATE OF "email", "id", "rowid", "_rowid_", "oid" ON "users"
 WHEN (OLD.rowid IS NOT NEW.rowid OR OLD."email" IS NOT NEW."email" COLLATE BINARY OR typeof(OLD."email") <> typeof(NEW."email") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id")) AND EXISTS (SELECT 1 FROM "tidemark__stash_copies_users")
-BEGIN /* tidemark:409fa50a6ca22739 */ 
+BEGIN /* tidemark:ff8b5f2b9e35ef9f */ 
   INSERT INTO "tidemark_copies" ("id", "_rows") SELECT ((v."id")), -(1) FROM "tidemark__stash_copies_users" AS v WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."email" IS NOT NEW."email" COLLATE BINARY OR typeof(OLD."email") <> typeof(NEW."email") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id")) AND NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0)) AND ((v."email" <> ''))
   ON CONFLICT ("id") DO UPDATE SET "_rows" = "_rows" + excluded."_rows";
   UPDATE "tidemark_copies" SET "_loud" = (SELECT (UPPER(r."name")) FROM "users" AS r WHERE ((r."id")) = "tidemark_copies"."id" AND ((r."email" <> ''))) WHERE ("id") IN (SELECT ((v."id")) FROM "tidemark__stash_copies_users" AS v WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."email" IS NOT NEW."email" COLLATE BINARY OR typeof(OLD."email") <> typeof(NEW."email") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id")) AND NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0)) AND ((v."email" <> '')));

@@ -45,9 +45,9 @@ BEGIN /* tidemark:1bf8193b77c0708e */
 END;
 
 -- trigger tidemark__capture_update_posts (shared by all that read posts)
-CREATE TRIGGER "tidemark__capture_update_posts" AFTER UPDATE ON "posts"
+CREATE TRIGGER "tidemark__capture_update_posts" AFTER UPDATE OF "author", "state", "rowid", "_rowid_", "oid" ON "posts"
 WHEN OLD."author" IS NOT NEW."author" COLLATE BINARY OR OLD."state" IS NOT NEW."state" COLLATE BINARY
-BEGIN /* tidemark:cbc89d90c1061f2a */ 
+BEGIN /* tidemark:1b5a3d1880e35310 */ 
   INSERT INTO "tidemark__capture_log_posts" (pair, weight, "c_author", "c_state") SELECT 1, -1, OLD."author", OLD."state";
   INSERT INTO "tidemark__capture_log_posts" (pair, weight, "c_author", "c_state") SELECT -1, 1, NEW."author", NEW."state";
 END;
@@ -73,18 +73,18 @@ BEGIN /* tidemark:61a244ef4e2f4bfa */
 END;
 
 -- trigger tidemark__capture_stash_update_posts (shared by all that read posts)
-CREATE TRIGGER "tidemark__capture_stash_update_posts" BEFORE UPDATE ON "posts"
+CREATE TRIGGER "tidemark__capture_stash_update_posts" BEFORE UPDATE OF "author2", "id", "live", "slug", "rowid", "_rowid_", "oid" ON "posts"
 WHEN (OLD.rowid IS NOT NEW.rowid OR OLD."author2" IS NOT NEW."author2" COLLATE BINARY OR typeof(OLD."author2") <> typeof(NEW."author2") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id") OR OLD."live" IS NOT NEW."live" COLLATE BINARY OR typeof(OLD."live") <> typeof(NEW."live") OR OLD."slug" IS NOT NEW."slug" COLLATE BINARY OR typeof(OLD."slug") <> typeof(NEW."slug")) AND EXISTS (SELECT 1 FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))) AND NOT (r."id" IS OLD."id"))
-BEGIN /* tidemark:c566cad3557fb45d */ 
+BEGIN /* tidemark:74e809c9508a6c0f */ 
   DELETE FROM "tidemark__capture_stash_posts" WHERE EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS "tidemark__capture_stash_posts".i0);
   INSERT INTO "tidemark__capture_stash_posts" (i0, "author", "state") SELECT r."id", r."author", r."state" FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))) AND NOT (r."id" IS OLD."id")
   ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "author" = excluded."author", "state" = excluded."state";
 END;
 
 -- trigger tidemark__capture_unstash_update_posts (shared by all that read posts)
-CREATE TRIGGER "tidemark__capture_unstash_update_posts" AFTER UPDATE ON "posts"
+CREATE TRIGGER "tidemark__capture_unstash_update_posts" AFTER UPDATE OF "author2", "id", "live", "slug", "rowid", "_rowid_", "oid" ON "posts"
 WHEN (OLD.rowid IS NOT NEW.rowid OR OLD."author2" IS NOT NEW."author2" COLLATE BINARY OR typeof(OLD."author2") <> typeof(NEW."author2") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id") OR OLD."live" IS NOT NEW."live" COLLATE BINARY OR typeof(OLD."live") <> typeof(NEW."live") OR OLD."slug" IS NOT NEW."slug" COLLATE BINARY OR typeof(OLD."slug") <> typeof(NEW."slug")) AND EXISTS (SELECT 1 FROM "tidemark__capture_stash_posts")
-BEGIN /* tidemark:4250f2c9f3c747ff */ 
+BEGIN /* tidemark:c247e64cc998db72 */ 
   INSERT INTO "tidemark__capture_log_posts" (weight, "c_author", "c_state") SELECT -1, v."author", v."state" FROM "tidemark__capture_stash_posts" AS v WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."author2" IS NOT NEW."author2" COLLATE BINARY OR typeof(OLD."author2") <> typeof(NEW."author2") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id") OR OLD."live" IS NOT NEW."live" COLLATE BINARY OR typeof(OLD."live") <> typeof(NEW."live") OR OLD."slug" IS NOT NEW."slug" COLLATE BINARY OR typeof(OLD."slug") <> typeof(NEW."slug")) AND NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0));
   DELETE FROM "tidemark__capture_stash_posts";
 END;

@@ -46,9 +46,9 @@ BEGIN /* tidemark:1673a511f5d3a9df */
 END;
 
 -- trigger tidemark__capture_update_users (shared by all that read users)
-CREATE TRIGGER "tidemark__capture_update_users" AFTER UPDATE ON "users"
+CREATE TRIGGER "tidemark__capture_update_users" AFTER UPDATE OF "id", "name", "rowid", "_rowid_", "oid" ON "users"
 WHEN OLD."id" IS NOT NEW."id" COLLATE BINARY OR OLD."name" IS NOT NEW."name" COLLATE BINARY
-BEGIN /* tidemark:bf4c4ad663773e1a */ 
+BEGIN /* tidemark:3779cee9d7e725b8 */ 
   INSERT INTO "tidemark__capture_log_users" (pair, weight, "c_id", "c_name") SELECT 1, -1, OLD."id", OLD."name";
   INSERT INTO "tidemark__capture_log_users" (pair, weight, "c_id", "c_name") SELECT -1, 1, NEW."id", NEW."name";
 END;
@@ -74,18 +74,18 @@ BEGIN /* tidemark:31efa7069961e581 */
 END;
 
 -- trigger tidemark__capture_stash_update_users (shared by all that read users)
-CREATE TRIGGER "tidemark__capture_stash_update_users" BEFORE UPDATE ON "users"
+CREATE TRIGGER "tidemark__capture_stash_update_users" BEFORE UPDATE OF "email", "id", "rowid", "_rowid_", "oid" ON "users"
 WHEN (OLD.rowid IS NOT NEW.rowid OR OLD."email" IS NOT NEW."email" COLLATE BINARY OR typeof(OLD."email") <> typeof(NEW."email") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id")) AND EXISTS (SELECT 1 FROM "users" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."email") = (NEW."email"))) AND NOT (r."id" IS OLD."id"))
-BEGIN /* tidemark:71442a948e37b843 */ 
+BEGIN /* tidemark:29681392198718d0 */ 
   DELETE FROM "tidemark__capture_stash_users" WHERE EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS "tidemark__capture_stash_users".i0);
   INSERT INTO "tidemark__capture_stash_users" (i0, "id", "name") SELECT r."id", r."id", r."name" FROM "users" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."email") = (NEW."email"))) AND NOT (r."id" IS OLD."id")
   ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "id" = excluded."id", "name" = excluded."name";
 END;
 
 -- trigger tidemark__capture_unstash_update_users (shared by all that read users)
-CREATE TRIGGER "tidemark__capture_unstash_update_users" AFTER UPDATE ON "users"
+CREATE TRIGGER "tidemark__capture_unstash_update_users" AFTER UPDATE OF "email", "id", "rowid", "_rowid_", "oid" ON "users"
 WHEN (OLD.rowid IS NOT NEW.rowid OR OLD."email" IS NOT NEW."email" COLLATE BINARY OR typeof(OLD."email") <> typeof(NEW."email") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id")) AND EXISTS (SELECT 1 FROM "tidemark__capture_stash_users")
-BEGIN /* tidemark:5d4d30a5538dcfeb */ 
+BEGIN /* tidemark:2e3404e5bf27da18 */ 
   INSERT INTO "tidemark__capture_log_users" (weight, "c_id", "c_name") SELECT -1, v."id", v."name" FROM "tidemark__capture_stash_users" AS v WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."email" IS NOT NEW."email" COLLATE BINARY OR typeof(OLD."email") <> typeof(NEW."email") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id")) AND NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0));
   DELETE FROM "tidemark__capture_stash_users";
 END;
@@ -113,9 +113,9 @@ BEGIN /* tidemark:491ae6bf7639c951 */
 END;
 
 -- trigger tidemark__capture_update_posts (shared by all that read posts)
-CREATE TRIGGER "tidemark__capture_update_posts" AFTER UPDATE ON "posts"
+CREATE TRIGGER "tidemark__capture_update_posts" AFTER UPDATE OF "author", "score", "rowid", "_rowid_", "oid" ON "posts"
 WHEN OLD."author" IS NOT NEW."author" COLLATE BINARY OR OLD."score" IS NOT NEW."score" COLLATE BINARY
-BEGIN /* tidemark:189255a99549274e */ 
+BEGIN /* tidemark:07b956eaa3d87a51 */ 
   INSERT INTO "tidemark__capture_log_posts" (pair, weight, "c_author", "c_score") SELECT 1, -1, OLD."author", OLD."score";
   INSERT INTO "tidemark__capture_log_posts" (pair, weight, "c_author", "c_score") SELECT -1, 1, NEW."author", NEW."score";
 END;
@@ -141,18 +141,18 @@ BEGIN /* tidemark:bb0c617cd3ffd2ef */
 END;
 
 -- trigger tidemark__capture_stash_update_posts (shared by all that read posts)
-CREATE TRIGGER "tidemark__capture_stash_update_posts" BEFORE UPDATE ON "posts"
+CREATE TRIGGER "tidemark__capture_stash_update_posts" BEFORE UPDATE OF "author2", "id", "live", "slug", "rowid", "_rowid_", "oid" ON "posts"
 WHEN (OLD.rowid IS NOT NEW.rowid OR OLD."author2" IS NOT NEW."author2" COLLATE BINARY OR typeof(OLD."author2") <> typeof(NEW."author2") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id") OR OLD."live" IS NOT NEW."live" COLLATE BINARY OR typeof(OLD."live") <> typeof(NEW."live") OR OLD."slug" IS NOT NEW."slug" COLLATE BINARY OR typeof(OLD."slug") <> typeof(NEW."slug")) AND EXISTS (SELECT 1 FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))) AND NOT (r."id" IS OLD."id"))
-BEGIN /* tidemark:19b50c846a0a3525 */ 
+BEGIN /* tidemark:0819a62d5a38b82f */ 
   DELETE FROM "tidemark__capture_stash_posts" WHERE EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS "tidemark__capture_stash_posts".i0);
   INSERT INTO "tidemark__capture_stash_posts" (i0, "author", "score") SELECT r."id", r."author", r."score" FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))) AND NOT (r."id" IS OLD."id")
   ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "author" = excluded."author", "score" = excluded."score";
 END;
 
 -- trigger tidemark__capture_unstash_update_posts (shared by all that read posts)
-CREATE TRIGGER "tidemark__capture_unstash_update_posts" AFTER UPDATE ON "posts"
+CREATE TRIGGER "tidemark__capture_unstash_update_posts" AFTER UPDATE OF "author2", "id", "live", "slug", "rowid", "_rowid_", "oid" ON "posts"
 WHEN (OLD.rowid IS NOT NEW.rowid OR OLD."author2" IS NOT NEW."author2" COLLATE BINARY OR typeof(OLD."author2") <> typeof(NEW."author2") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id") OR OLD."live" IS NOT NEW."live" COLLATE BINARY OR typeof(OLD."live") <> typeof(NEW."live") OR OLD."slug" IS NOT NEW."slug" COLLATE BINARY OR typeof(OLD."slug") <> typeof(NEW."slug")) AND EXISTS (SELECT 1 FROM "tidemark__capture_stash_posts")
-BEGIN /* tidemark:55b4c860d5b7686f */ 
+BEGIN /* tidemark:293459a235f79d12 */ 
   INSERT INTO "tidemark__capture_log_posts" (weight, "c_author", "c_score") SELECT -1, v."author", v."score" FROM "tidemark__capture_stash_posts" AS v WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."author2" IS NOT NEW."author2" COLLATE BINARY OR typeof(OLD."author2") <> typeof(NEW."author2") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id") OR OLD."live" IS NOT NEW."live" COLLATE BINARY OR typeof(OLD."live") <> typeof(NEW."live") OR OLD."slug" IS NOT NEW."slug" COLLATE BINARY OR typeof(OLD."slug") <> typeof(NEW."slug")) AND NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0));
   DELETE FROM "tidemark__capture_stash_posts";
 END;

@@ -23,9 +23,9 @@ BEGIN /* tidemark:49070eab821fbd23 */
 END;
 
 -- trigger tidemark__update_one_row_posts
-CREATE TRIGGER "tidemark__update_one_row_posts" AFTER UPDATE ON "posts"
+CREATE TRIGGER "tidemark__update_one_row_posts" AFTER UPDATE OF "live", "rowid", "_rowid_", "oid" ON "posts"
 WHEN OLD."live" IS NOT NEW."live" COLLATE BINARY
-BEGIN /* tidemark:ebdaa37df729c0cf */ 
+BEGIN /* tidemark:da8ee6affb943f92 */ 
   UPDATE "tidemark_one_row" SET "_rows" = "_rows" - (1) + (1), "_live" = "_live" - (CASE WHEN (OLD."live" = 1) THEN 1 ELSE 0 END) + (CASE WHEN (NEW."live" = 1) THEN 1 ELSE 0 END) WHERE ((1) IS (1)) AND "tidemark_one_row"."_only" = (1);
   UPDATE "tidemark_one_row" SET "_rows" = "_rows" - (1), "_live" = "_live" - (CASE WHEN (OLD."live" = 1) THEN 1 ELSE 0 END) WHERE "tidemark_one_row"."_only" = (1) AND ((1) IS (1)) IS NOT TRUE;
   INSERT INTO "tidemark_one_row" ("_only", "_rows", "_live") SELECT (1), 1, CASE WHEN (NEW."live" = 1) THEN 1 ELSE 0 END WHERE ((1) IS (1)) IS NOT TRUE
@@ -54,18 +54,18 @@ BEGIN /* tidemark:23d430e56adb29f2 */
 END;
 
 -- trigger tidemark__stash_update_one_row_posts
-CREATE TRIGGER "tidemark__stash_update_one_row_posts" BEFORE UPDATE ON "posts"
+CREATE TRIGGER "tidemark__stash_update_one_row_posts" BEFORE UPDATE OF "author2", "id", "live", "slug", "rowid", "_rowid_", "oid" ON "posts"
 WHEN (OLD.rowid IS NOT NEW.rowid OR OLD."author2" IS NOT NEW."author2" COLLATE BINARY OR typeof(OLD."author2") <> typeof(NEW."author2") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id") OR OLD."live" IS NOT NEW."live" COLLATE BINARY OR typeof(OLD."live") <> typeof(NEW."live") OR OLD."slug" IS NOT NEW."slug" COLLATE BINARY OR typeof(OLD."slug") <> typeof(NEW."slug")) AND EXISTS (SELECT 1 FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))) AND NOT (r."id" IS OLD."id"))
-BEGIN /* tidemark:82408750261deb37 */ 
+BEGIN /* tidemark:10bee51c2b3b871d */ 
   DELETE FROM "tidemark__stash_one_row_posts" WHERE EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS "tidemark__stash_one_row_posts".i0);
   INSERT INTO "tidemark__stash_one_row_posts" (i0, "live") SELECT r."id", r."live" FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))) AND NOT (r."id" IS OLD."id")
   ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "live" = excluded."live";
 END;
 
 -- trigger tidemark__unstash_update_one_row_posts
-CREATE TRIGGER "tidemark__unstash_update_one_row_posts" AFTER UPDATE ON "posts"
+CREATE TRIGGER "tidemark__unstash_update_one_row_posts" AFTER UPDATE OF "author2", "id", "live", "slug", "rowid", "_rowid_", "oid" ON "posts"
 WHEN (OLD.rowid IS NOT NEW.rowid OR OLD."author2" IS NOT NEW."author2" COLLATE BINARY OR typeof(OLD."author2") <> typeof(NEW."author2") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id") OR OLD."live" IS NOT NEW."live" COLLATE BINARY OR typeof(OLD."live") <> typeof(NEW."live") OR OLD."slug" IS NOT NEW."slug" COLLATE BINARY OR typeof(OLD."slug") <> typeof(NEW."slug")) AND EXISTS (SELECT 1 FROM "tidemark__stash_one_row_posts")
-BEGIN /* tidemark:f55c2074d3d13d11 */ 
+BEGIN /* tidemark:0ee58f8c5c0cc1e8 */ 
   INSERT INTO "tidemark_one_row" ("_only", "_rows", "_live") SELECT (1), -(1), -(CASE WHEN (v."live" = 1) THEN 1 ELSE 0 END) FROM "tidemark__stash_one_row_posts" AS v WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."author2" IS NOT NEW."author2" COLLATE BINARY OR typeof(OLD."author2") <> typeof(NEW."author2") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id") OR OLD."live" IS NOT NEW."live" COLLATE BINARY OR typeof(OLD."live") <> typeof(NEW."live") OR OLD."slug" IS NOT NEW."slug" COLLATE BINARY OR typeof(OLD."slug") <> typeof(NEW."slug")) AND NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0))
   ON CONFLICT ("_only") DO UPDATE SET "_rows" = "_rows" + excluded."_rows", "_live" = "_live" + excluded."_live";
   DELETE FROM "tidemark__stash_one_row_posts";

@@ -28,9 +28,9 @@ BEGIN /* tidemark:4317c55a7b80764f */
 END;
 
 -- trigger tidemark__update_universe_users
-CREATE TRIGGER "tidemark__update_universe_users" AFTER UPDATE ON "users"
+CREATE TRIGGER "tidemark__update_universe_users" AFTER UPDATE OF "id", "name", "rowid", "_rowid_", "oid" ON "users"
 WHEN OLD."id" IS NOT NEW."id" COLLATE BINARY OR OLD."name" IS NOT NEW."name" COLLATE BINARY
-BEGIN /* tidemark:10939cf06985c202 */ 
+BEGIN /* tidemark:daaa45f22f804d29 */ 
   UPDATE "tidemark_universe" SET "_rows" = "_rows" - (1) + (1), "_name" = (NEW."name") WHERE (((OLD."id")) IS ((NEW."id"))) AND "tidemark_universe"."id" = ((NEW."id"));
   INSERT INTO "tidemark_universe" ("id", "_rows") SELECT ((OLD."id")), -(1) WHERE (((OLD."id")) IS ((NEW."id"))) IS NOT TRUE
   ON CONFLICT ("id") DO UPDATE SET "_rows" = "_rows" - (1), "_name" = NULL;
@@ -63,18 +63,18 @@ BEGIN /* tidemark:31a33a2f3523a352 */
 END;
 
 -- trigger tidemark__stash_update_universe_users
-CREATE TRIGGER "tidemark__stash_update_universe_users" BEFORE UPDATE ON "users"
+CREATE TRIGGER "tidemark__stash_update_universe_users" BEFORE UPDATE OF "email", "id", "rowid", "_rowid_", "oid" ON "users"
 WHEN (OLD.rowid IS NOT NEW.rowid OR OLD."email" IS NOT NEW."email" COLLATE BINARY OR typeof(OLD."email") <> typeof(NEW."email") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id")) AND EXISTS (SELECT 1 FROM "users" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."email") = (NEW."email"))) AND NOT (r."id" IS OLD."id"))
-BEGIN /* tidemark:b71049e4f7aabc13 */ 
+BEGIN /* tidemark:df40b59f3fc677ba */ 
   DELETE FROM "tidemark__stash_universe_users" WHERE EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS "tidemark__stash_universe_users".i0);
   INSERT INTO "tidemark__stash_universe_users" (i0, "id", "name") SELECT r."id", r."id", r."name" FROM "users" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."email") = (NEW."email"))) AND NOT (r."id" IS OLD."id")
   ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "id" = excluded."id", "name" = excluded."name";
 END;
 
 -- trigger tidemark__unstash_update_universe_users
-CREATE TRIGGER "tidemark__unstash_update_universe_users" AFTER UPDATE ON "users"
+CREATE TRIGGER "tidemark__unstash_update_universe_users" AFTER UPDATE OF "email", "id", "rowid", "_rowid_", "oid" ON "users"
 WHEN (OLD.rowid IS NOT NEW.rowid OR OLD."email" IS NOT NEW."email" COLLATE BINARY OR typeof(OLD."email") <> typeof(NEW."email") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id")) AND EXISTS (SELECT 1 FROM "tidemark__stash_universe_users")
-BEGIN /* tidemark:d67ff3a479bdacb9 */ 
+BEGIN /* tidemark:fcc112ff607337dd */ 
   INSERT INTO "tidemark_universe" ("id", "_rows") SELECT ((v."id")), -(1) FROM "tidemark__stash_universe_users" AS v WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."email" IS NOT NEW."email" COLLATE BINARY OR typeof(OLD."email") <> typeof(NEW."email") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id")) AND NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0))
   ON CONFLICT ("id") DO UPDATE SET "_rows" = "_rows" + excluded."_rows";
   UPDATE "tidemark_universe" SET "_name" = (SELECT (r."name") FROM "users" AS r WHERE ((r."id")) = "tidemark_universe"."id") WHERE ("id") IN (SELECT ((v."id")) FROM "tidemark__stash_universe_users" AS v WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."email" IS NOT NEW."email" COLLATE BINARY OR typeof(OLD."email") <> typeof(NEW."email") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id")) AND NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0)));
@@ -105,9 +105,9 @@ BEGIN /* tidemark:2c09d054d0cc46a2 */
 END;
 
 -- trigger tidemark__update_universe_posts
-CREATE TRIGGER "tidemark__update_universe_posts" AFTER UPDATE ON "posts"
+CREATE TRIGGER "tidemark__update_universe_posts" AFTER UPDATE OF "author", "score", "live", "rowid", "_rowid_", "oid" ON "posts"
 WHEN OLD."author" IS NOT NEW."author" COLLATE BINARY OR OLD."score" IS NOT NEW."score" COLLATE BINARY OR OLD."live" IS NOT NEW."live" COLLATE BINARY
-BEGIN /* tidemark:50bfff8e7b0ee6ab */ 
+BEGIN /* tidemark:6819c165d00eba72 */ 
   INSERT INTO "tidemark_universe" ("id", "_posts", "_least") SELECT ((NEW."author")), (CASE WHEN (NEW."live" = 1) THEN 1 ELSE 0 END) - (CASE WHEN (OLD."live" = 1) THEN 1 ELSE 0 END), (NEW."score") WHERE (((OLD."author")) IS ((NEW."author")) AND ((((OLD."live" = 1)) OR (1 = 1)) AND (OLD."author") IS NOT NULL) AND ((((NEW."live" = 1)) OR (1 = 1)) AND (NEW."author") IS NOT NULL))
   ON CONFLICT ("id") DO UPDATE SET "_posts" = "_posts" - (CASE WHEN (OLD."live" = 1) THEN 1 ELSE 0 END) + (CASE WHEN (NEW."live" = 1) THEN 1 ELSE 0 END), "_least" = CASE WHEN ((NEW."score")) IS ((OLD."score")) COLLATE BINARY AND typeof(((NEW."score"))) = typeof(((OLD."score"))) THEN "_least" WHEN "_least" IS NULL OR ((NEW."score")) < "_least" THEN ((NEW."score")) WHEN "_least" = ((OLD."score")) THEN (SELECT min((r."score")) FROM "posts" AS r WHERE ((r."author")) = ((NEW."author")) AND ((((r."live" = 1)) OR (1 = 1)) AND (r."author") IS NOT NULL)) ELSE "_least" END;
   DELETE FROM "tidemark_universe" WHERE "tidemark_universe"."id" = ((NEW."author")) AND "tidemark_universe"."_rows" = 0 AND "tidemark_universe"."_name" IS NULL AND "tidemark_universe"."_posts" = 0 AND "tidemark_universe"."_least" IS NULL AND "tidemark_universe"."_exists" = 0;
@@ -142,18 +142,18 @@ BEGIN /* tidemark:30b44172c55e58f5 */
 END;
 
 -- trigger tidemark__stash_update_universe_posts
-CREATE TRIGGER "tidemark__stash_update_universe_posts" BEFORE UPDATE ON "posts"
+CREATE TRIGGER "tidemark__stash_update_universe_posts" BEFORE UPDATE OF "author2", "id", "live", "slug", "rowid", "_rowid_", "oid" ON "posts"
 WHEN (OLD.rowid IS NOT NEW.rowid OR OLD."author2" IS NOT NEW."author2" COLLATE BINARY OR typeof(OLD."author2") <> typeof(NEW."author2") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id") OR OLD."live" IS NOT NEW."live" COLLATE BINARY OR typeof(OLD."live") <> typeof(NEW."live") OR OLD."slug" IS NOT NEW."slug" COLLATE BINARY OR typeof(OLD."slug") <> typeof(NEW."slug")) AND EXISTS (SELECT 1 FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))) AND NOT (r."id" IS OLD."id"))
-BEGIN /* tidemark:6c74036019d3ea26 */ 
+BEGIN /* tidemark:42c6ace0bf8ffe82 */ 
   DELETE FROM "tidemark__stash_universe_posts" WHERE EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS "tidemark__stash_universe_posts".i0);
   INSERT INTO "tidemark__stash_universe_posts" (i0, "author", "score", "live") SELECT r."id", r."author", r."score", r."live" FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))) AND NOT (r."id" IS OLD."id")
   ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "author" = excluded."author", "score" = excluded."score", "live" = excluded."live";
 END;
 
 -- trigger tidemark__unstash_update_universe_posts
-CREATE TRIGGER "tidemark__unstash_update_universe_posts" AFTER UPDATE ON "posts"
+CREATE TRIGGER "tidemark__unstash_update_universe_posts" AFTER UPDATE OF "author2", "id", "live", "slug", "rowid", "_rowid_", "oid" ON "posts"
 WHEN (OLD.rowid IS NOT NEW.rowid OR OLD."author2" IS NOT NEW."author2" COLLATE BINARY OR typeof(OLD."author2") <> typeof(NEW."author2") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id") OR OLD."live" IS NOT NEW."live" COLLATE BINARY OR typeof(OLD."live") <> typeof(NEW."live") OR OLD."slug" IS NOT NEW."slug" COLLATE BINARY OR typeof(OLD."slug") <> typeof(NEW."slug")) AND EXISTS (SELECT 1 FROM "tidemark__stash_universe_posts")
-BEGIN /* tidemark:2385d0b7c2292f70 */ 
+BEGIN /* tidemark:4a1276acc1467eab */ 
   INSERT INTO "tidemark_universe" ("id", "_posts") SELECT ((v."author")), -(CASE WHEN (v."live" = 1) THEN 1 ELSE 0 END) FROM "tidemark__stash_universe_posts" AS v WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."author2" IS NOT NEW."author2" COLLATE BINARY OR typeof(OLD."author2") <> typeof(NEW."author2") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id") OR OLD."live" IS NOT NEW."live" COLLATE BINARY OR typeof(OLD."live") <> typeof(NEW."live") OR OLD."slug" IS NOT NEW."slug" COLLATE BINARY OR typeof(OLD."slug") <> typeof(NEW."slug")) AND NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0)) AND ((((v."live" = 1)) OR (1 = 1)) AND (v."author") IS NOT NULL)
   ON CONFLICT ("id") DO UPDATE SET "_posts" = "_posts" + excluded."_posts";
   UPDATE "tidemark_universe" SET "_least" = (SELECT min((r."score")) FROM "posts" AS r WHERE ((r."author")) = "tidemark_universe"."id" AND ((((r."live" = 1)) OR (1 = 1)) AND (r."author") IS NOT NULL)) WHERE ("id") IN (SELECT ((v."author")) FROM "tidemark__stash_universe_posts" AS v WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."author2" IS NOT NEW."author2" COLLATE BINARY OR typeof(OLD."author2") <> typeof(NEW."author2") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id") OR OLD."live" IS NOT NEW."live" COLLATE BINARY OR typeof(OLD."live") <> typeof(NEW."live") OR OLD."slug" IS NOT NEW."slug" COLLATE BINARY OR typeof(OLD."slug") <> typeof(NEW."slug")) AND NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0)) AND ((((v."live" = 1)) OR (1 = 1)) AND (v."author") IS NOT NULL));
@@ -184,9 +184,9 @@ BEGIN /* tidemark:9b25f967fd019b06 */
 END;
 
 -- trigger tidemark__update_universe_profiles
-CREATE TRIGGER "tidemark__update_universe_profiles" AFTER UPDATE ON "profiles"
+CREATE TRIGGER "tidemark__update_universe_profiles" AFTER UPDATE OF "user_id", "rowid", "_rowid_", "oid" ON "profiles"
 WHEN OLD."user_id" IS NOT NEW."user_id" COLLATE BINARY
-BEGIN /* tidemark:375812fe7ef5f896 */ 
+BEGIN /* tidemark:6e64518d0e8ac308 */ 
   INSERT INTO "tidemark_universe" ("id", "_exists") SELECT ((OLD."user_id")), -(1) WHERE (((OLD."user_id")) IS ((NEW."user_id"))) IS NOT TRUE
   ON CONFLICT ("id") DO UPDATE SET "_exists" = "_exists" - (1);
   INSERT INTO "tidemark_universe" ("id", "_exists") SELECT ((NEW."user_id")), 1 WHERE (((OLD."user_id")) IS ((NEW."user_id"))) IS NOT TRUE
@@ -217,18 +217,18 @@ BEGIN /* tidemark:56afc39d99eb9d3a */
 END;
 
 -- trigger tidemark__stash_update_universe_profiles
-CREATE TRIGGER "tidemark__stash_update_universe_profiles" BEFORE UPDATE ON "profiles"
+CREATE TRIGGER "tidemark__stash_update_universe_profiles" BEFORE UPDATE OF "user_id", "rowid", "_rowid_", "oid" ON "profiles"
 WHEN (OLD.rowid IS NOT NEW.rowid OR OLD."user_id" IS NOT NEW."user_id" COLLATE BINARY OR typeof(OLD."user_id") <> typeof(NEW."user_id")) AND EXISTS (SELECT 1 FROM "profiles" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."user_id") = (NEW."user_id"))) AND NOT (r."user_id" IS OLD."user_id"))
-BEGIN /* tidemark:089df53d21c4b1d3 */ 
+BEGIN /* tidemark:b5d021f129cf9b19 */ 
   DELETE FROM "tidemark__stash_universe_profiles" WHERE EXISTS (SELECT 1 FROM "profiles" AS t WHERE t."user_id" IS "tidemark__stash_universe_profiles".i0);
   INSERT INTO "tidemark__stash_universe_profiles" (i0, "user_id") SELECT r."user_id", r."user_id" FROM "profiles" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."user_id") = (NEW."user_id"))) AND NOT (r."user_id" IS OLD."user_id")
   ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "user_id" = excluded."user_id";
 END;
 
 -- trigger tidemark__unstash_update_universe_profiles
-CREATE TRIGGER "tidemark__unstash_update_universe_profiles" AFTER UPDATE ON "profiles"
+CREATE TRIGGER "tidemark__unstash_update_universe_profiles" AFTER UPDATE OF "user_id", "rowid", "_rowid_", "oid" ON "profiles"
 WHEN (OLD.rowid IS NOT NEW.rowid OR OLD."user_id" IS NOT NEW."user_id" COLLATE BINARY OR typeof(OLD."user_id") <> typeof(NEW."user_id")) AND EXISTS (SELECT 1 FROM "tidemark__stash_universe_profiles")
-BEGIN /* tidemark:ec89cd9e747baa02 */ 
+BEGIN /* tidemark:20888ee41257b72d */ 
   INSERT INTO "tidemark_universe" ("id", "_exists") SELECT ((v."user_id")), -(1) FROM "tidemark__stash_universe_profiles" AS v WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."user_id" IS NOT NEW."user_id" COLLATE BINARY OR typeof(OLD."user_id") <> typeof(NEW."user_id")) AND NOT (v.i0 IS OLD."user_id") AND (v.i0 IS NEW."user_id" OR NOT EXISTS (SELECT 1 FROM "profiles" AS t WHERE t."user_id" IS v.i0))
   ON CONFLICT ("id") DO UPDATE SET "_exists" = "_exists" + excluded."_exists";
   DELETE FROM "tidemark_universe" WHERE ("id") IN (SELECT ((v."user_id")) FROM "tidemark__stash_universe_profiles" AS v WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."user_id" IS NOT NEW."user_id" COLLATE BINARY OR typeof(OLD."user_id") <> typeof(NEW."user_id")) AND NOT (v.i0 IS OLD."user_id") AND (v.i0 IS NEW."user_id" OR NOT EXISTS (SELECT 1 FROM "profiles" AS t WHERE t."user_id" IS v.i0))) AND "tidemark_universe"."_rows" = 0 AND "tidemark_universe"."_name" IS NULL AND "tidemark_universe"."_posts" = 0 AND "tidemark_universe"."_least" IS NULL AND "tidemark_universe"."_exists" = 0;

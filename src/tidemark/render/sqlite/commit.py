@@ -81,7 +81,7 @@ def _gone(store: Store, program: KeyedProgram, table: Table) -> str:
 def _capture(store: Store, program: KeyedProgram, table: Table) -> list[Piece]:
     """The stash of one source, and then the triggers on it."""
     names, dialect, reads = store.names, store.dialect, program.reads[table.label]
-    changed = sqlite_rows.changed(table, reads)
+    changed, of = sqlite_rows.changed(table, reads), sqlite_rows.assigned(table, reads)
     old, new = _fly(store, table, reads, "OLD"), _fly(store, table, reads, "NEW")
     flight = names.own("flight", table.name)
 
@@ -93,17 +93,14 @@ def _capture(store: Store, program: KeyedProgram, table: Table) -> list[Piece]:
     # The image that comes carries the identity of the row that went: both land together.
     arriving = _fly(store, table, reads, "NEW", "OLD")
     forget = f"DELETE FROM {flight} WHERE {_is_of(table, dialect, 'OLD')}"
+    leaves, again = [old] if table.echoes else [forget, old], [old] if table.reenters else []
     found = [
         sqlite_rows.trigger(names, dialect, table, "insert", None, [new, *land("NEW")]),
         sqlite_rows.trigger(names, dialect, table, "before_delete", None, [forget, old], timing="BEFORE"),
         sqlite_rows.trigger(names, dialect, table, "delete", None, land("OLD")),
         # What comes back to the row finds units for the image that went first, and takes it out of the air.
-        sqlite_rows.trigger(
-            names, dialect, table, "before_update", changed, [old] if table.echoes else [forget, old], timing="BEFORE"
-        ),
-        sqlite_rows.trigger(
-            names, dialect, table, "update", changed, [*([old] if table.reenters else []), arriving, *land("OLD")]
-        ),
+        sqlite_rows.trigger(names, dialect, table, "before_update", changed, leaves, timing="BEFORE", of=of),
+        sqlite_rows.trigger(names, dialect, table, "update", changed, [*again, arriving, *land("OLD")], of=of),
     ]
 
     def take_back(victims: str) -> list[str]:

@@ -14,6 +14,9 @@ from tidemark.errors import Code, Refusal
 from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.model import Table
 
+ROWIDS = ("rowid", "_rowid_", "oid")
+"""What SQLite calls the number of a row, where no column is called so."""
+
 
 def identity(table: Table) -> tuple[str, ...]:
     """Columns that identify a row of the source for as long as it stays.
@@ -81,7 +84,7 @@ def plain_rowid(table: Table) -> tuple[str, ...]:
 def rowid_name(table: Table) -> str:
     """A name for the number of a row. Raises `Refusal` where columns have all of them."""
     taken = {column.name.lower() for column in table.columns}
-    found = next((name for name in ("rowid", "_rowid_", "oid") if name not in taken), "")
+    found = next((name for name in ROWIDS if name not in taken), "")
     if not found:
         raise Refusal(
             Code.SOURCE_KIND,

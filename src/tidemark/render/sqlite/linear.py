@@ -132,5 +132,5 @@ def capture(store: Store, program: LinearProgram, table: Table, feeds: tuple[Fee
     found = [rows.trigger(names, dialect, table, "insert", None, enter)]
     # Rows of a pruned source that are deleted stay counted.
     found += [] if table.pruned else [rows.trigger(names, dialect, table, "delete", None, leave)]
-    found.append(rows.trigger(names, dialect, table, "update", when, move))
+    found.append(rows.trigger(names, dialect, table, "update", when, move, of=rows.assigned(table, reads)))
     return found + stash

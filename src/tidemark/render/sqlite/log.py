@@ -31,10 +31,11 @@ def log_pieces(table: Table, columns: tuple[str, ...]) -> tuple[Piece, ...]:
     # The images of an update know each other, so that who reads none of the columns that it changed can let both go.
     pair = into.replace("(weight", "(pair, weight", 1)
     was, became = f"{pair} SELECT 1, {images(-1, 'OLD')}", f"{pair} SELECT -1, {images(1, 'NEW')}"
+    changed, of = rows.changed(table, columns), rows.assigned(table, columns)
     found += [
         rows.trigger(names, dialect, table, "insert", None, [came]),
         rows.trigger(names, dialect, table, "delete", None, [went]),
-        rows.trigger(names, dialect, table, "update", rows.changed(table, columns), [was, became]),
+        rows.trigger(names, dialect, table, "update", changed, [was, became], of=of),
     ]
     if table.name.startswith(dialect.ours_prefix):
         # Nobody but us writes a store, and we only insert, update, delete and upsert: nothing there is ever replaced.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from tidemark.contract.script import Piece
 from tidemark.maintenance.mirror import Mirror
 from tidemark.render import mirror as texts
+from tidemark.render.sqlite import rows
 from tidemark.render.store import Store
 
 
@@ -34,9 +35,10 @@ def _coming(store: Store, mirror: Mirror) -> list[Piece]:
     here = store.match("s", [f"NEW.{quote(one)}" for one, _ in mirror.key])
     body = f"{_update(store, mirror, f'(SELECT * FROM {store.names.store} AS s WHERE {here}) AS s')} AND {own}"
     moved = " OR ".join(f"OLD.{quote(one)} IS NOT NEW.{quote(one)}" for one, _ in mirror.key)
+    of = rows.of_clause(rows.assigned(table, tuple(one for one, _ in mirror.key)), store.dialect)
     return [
         _row_trigger(store, "came", f"INSERT ON {quote(table.name)}", table.label, [body]),
-        _row_trigger(store, "moved", f"UPDATE ON {quote(table.name)} WHEN {moved}", table.label, [body]),
+        _row_trigger(store, "moved", f"UPDATE{of} ON {quote(table.name)} WHEN {moved}", table.label, [body]),
     ]
 
 

@@ -21,20 +21,45 @@ from tidemark.names import Names
 from tidemark.render import spelling, statements
 from tidemark.render.chains import any_of
 from tidemark.render.linear import feed_key
+from tidemark.render.sqlite.identity import ROWIDS
 from tidemark.render.store import Store
 
 
 def trigger(
-    names: Names, dialect: Dialect, table: Table, event: str, when: str | None, body: list[str], timing: str = "AFTER"
+    names: Names,
+    dialect: Dialect,
+    table: Table,
+    event: str,
+    when: str | None,
+    body: list[str],
+    timing: str = "AFTER",
+    of: tuple[str, ...] = (),
 ) -> Piece:
-    """One trigger on a source; its name tells what it is for."""
+    """One trigger on a source; its name tells what it is for. Of updates it follows those that assign a column in `of`."""
     name = names.own(event, table.name)
     condition = f"\nWHEN {when}" if when else ""
-    verb = event.split("_")[-1].upper()
+    verb = event.split("_")[-1].upper() + of_clause(of, dialect)
     head = f"CREATE TRIGGER {name} {timing} {verb} ON {dialect.quote(table.name)}{condition}\nBEGIN "
     create = mark(head, "\n  " + ";\n  ".join(body) + ";\nEND")
     drop = f"DROP TRIGGER IF EXISTS {name}"
     return Piece("trigger", names.plain(event, table.name), create, drop, on=table.name, capture=True)
+
+
+def assigned(table: Table, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """What an update has to assign if it is to change one of some columns; nothing where it may change them otherwise.
+
+    SQLite judges that when it prepares a statement, so that any other update does not even start the trigger. A row's number has
+    three names more than its column.
+    """
+    known = [table.column(name) for name in columns]
+    if table.rewritten or not all(column is not None and column.generated is None for column in known):
+        return ()
+    return tuple(dict.fromkeys([*columns, *(() if table.without_rowid else ROWIDS)]))
+
+
+def of_clause(columns: tuple[str, ...], dialect: Dialect) -> str:
+    """What stands after UPDATE in the head of a trigger that follows the columns that are `assigned`."""
+    return f" OF {', '.join(map(dialect.quote, columns))}" if columns else ""
 
 
 def changed(table: Table, columns: tuple[str, ...]) -> str:

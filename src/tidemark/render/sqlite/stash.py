@@ -112,7 +112,15 @@ class _Stash:
     @cached_property
     def moves(self) -> str:
         """True when an update changes something that a unique key is made of."""
-        return _moves(probes(self.table, self.dialect), self.table, self.dialect)
+        return _moves(self._keyed, self.table, self.dialect)
+
+    @cached_property
+    def _keyed(self) -> tuple[str, ...]:
+        """The columns that unique keys, and the predicates of partial ones, are made of."""
+        keys = probes(self.table, self.dialect)
+        scalars = [term.coming for probe in keys for term in probe.terms]
+        scalars += [probe.coming_where for probe in keys if probe.coming_where is not None]
+        return tuple(sorted({name for scalar in scalars for _, name in scalar.columns}))
 
     def pieces(self) -> list[Piece]:
         """Everything, in the order in which it is made."""
@@ -165,8 +173,10 @@ class _Stash:
         plain = self.names.plain("stash", self.table.name)
         return Piece("table", plain, create, f"DROP TABLE IF EXISTS {self.name}", on=self.table.name)
 
-    def _trigger(self, event: str, when: str, body: list[str], timing: str = "AFTER") -> Piece:
-        return rows.trigger(self.names, self.dialect, self.table, event, when, body, timing=timing)
+    def _trigger(
+        self, event: str, when: str, body: list[str], timing: str = "AFTER", of: tuple[str, ...] = ()
+    ) -> Piece:
+        return rows.trigger(self.names, self.dialect, self.table, event, when, body, timing=timing, of=of)
 
     def _fill(self, event: str) -> Piece:
         """BEFORE: put the rows that collide into the stash, and what an earlier statement has left out of it."""
@@ -193,7 +203,9 @@ class _Stash:
         if table.pruned:
             # A row that is pruned is no victim, so whatever an earlier statement left goes before the next one looks.
             body[0], when = f"DELETE FROM {self.name}", f"{when} OR {self.holds_some}"
-        return self._trigger(f"stash_{event}", when, body, "BEFORE")
+        # Where an update may be part of another statement, what that one's victims left is looked at whatever it assigns.
+        of = rows.assigned(table, self._keyed) if event == "update" and not self.is_nested else ()
+        return self._trigger(f"stash_{event}", when, body, "BEFORE", of)
 
     def _may_collide(self, keys: tuple[Probe, ...]) -> str:
         """True for rows that may collide with a row of which a trigger has just written a column that keys are made of: each of
@@ -241,6 +253,7 @@ class _Stash:
         """AFTER: take back the victims, and forget whoever is none."""
         gone = f"({self._is('v', 'NEW')} OR NOT {self._is_there('v')})"
         some, forget = self.holds_some, f"DELETE FROM {self.name}"
+        of: tuple[str, ...] = ()
         if event == "update":
             if self.is_nested:
                 return self._trigger("unstash_update", some, self._within())
@@ -251,8 +264,9 @@ class _Stash:
             else:
                 # One that collides with nothing may come from a trigger within a statement that has victims, the user's or what
                 # carries rows to this table, and leaves those to it.
-                some = f"({self.moves}) AND {some}"
-        return self._trigger(f"unstash_{event}", some, [*self.take_back(f"FROM {self.name} AS v WHERE {gone}"), forget])
+                some, of = f"({self.moves}) AND {some}", rows.assigned(self.table, self._keyed)
+        body = [*self.take_back(f"FROM {self.name} AS v WHERE {gone}"), forget]
+        return self._trigger(f"unstash_{event}", some, body, of=of)
 
     def _within(self) -> list[str]:
         """What an update does that may be part of a statement that has not met all its victims: it takes back those that are gone
@@ -340,11 +354,8 @@ def _takes_place(keys: tuple[Probe, ...], table: Table, dialect: Dialect) -> str
     return same_row(table, "r", "NEW", dialect, old=True)
 
 
-def _moves(keys: tuple[Probe, ...], table: Table, dialect: Dialect) -> str:
-    """True when an update changes something that a unique key, or the predicate of a partial one, is made of."""
-    scalars = [term.coming for probe in keys for term in probe.terms]
-    scalars += [probe.coming_where for probe in keys if probe.coming_where is not None]
-    names = sorted({name for scalar in scalars for _, name in scalar.columns})
+def _moves(names: tuple[str, ...], table: Table, dialect: Dialect) -> str:
+    """True when an update changes one of the columns that unique keys are made of, or the row's number."""
     tests = [f"OLD.{rowid} IS NOT NEW.{rowid}" for rowid in plain_rowid(table)]
     for quoted in map(dialect.quote, names):
         # An index over an expression can tell 1 from 1.0.
