@@ -22,9 +22,9 @@ from tidemark.render.backfill import write_walk
 from tidemark.render.captures import capture
 from tidemark.runtime.backfill.listing import list_everything
 from tidemark.runtime.backfill.places import Between
-from tidemark.runtime.backfill.record import BackfillStatus, set_nice
+from tidemark.runtime.backfill.record import BackfillStatus
 from tidemark.runtime.backfill.runner import BackfillReport, Orders, run_backfill
-from tidemark.runtime.backfill.steering import steer
+from tidemark.runtime.backfill.steering import set_nice, steer
 from tidemark.runtime.changes.adoption import AdoptionReport, record_baseline, set_shadow
 from tidemark.runtime.changes.apply import ApplyReport, apply_plan, ensure_ledger
 from tidemark.runtime.changes.apply_through import apply_through

@@ -12,6 +12,7 @@ import pytest
 from tests.backfill.place import Songs
 from tidemark import Tidemark
 from tidemark.cli import main
+from tidemark.cli.reports import backfills_text
 from tidemark.errors import Exit
 
 DEFINITIONS = """
@@ -119,11 +120,12 @@ def test_keys_that_were_quarantined_end_it_with_seven_and_a_retry_tries_them(typ
     assert code == Exit.QUARANTINED and said["backfills"][0]["attempt"] == 2
 
 
-def test_what_is_to_be_continued_ends_with_seventy_five_and_can_be_given_up(typed) -> None:  # type: ignore[no-untyped-def]
+def test_what_is_to_be_continued_ends_with_seventy_five_and_can_be_given_up(typed, file_songs: Songs) -> None:  # type: ignore[no-untyped-def]
     code, said = typed("run", "shout", "--max-duration", "0s")
     assert code == Exit.INTERRUPTED and "its time" in said["error"]["cause"]
     assert typed("pause", "shout")[1]["backfills"][0]["state"] == "paused"
     assert typed("resume", "shout", "--nice", "2")[1]["backfills"][0]["nice"] == 2.0
+    assert "rests 2 s for each second" in backfills_text(Tidemark(None, file_songs.url).backfills())
     assert typed("cancel", "shout")[1]["backfills"][0]["state"] == "cancelled"
     assert typed("run", "shout")[0] == Exit.REFUSED
     assert typed("retry", "shout", "--anew")[1]["backfills"][0]["state"] == "finished"

@@ -140,6 +140,8 @@ def test_a_filling_rests_when_an_operator_says_so_and_a_worker_goes_on_when_it_m
     derive(songs)
     songs.engine().apply(detach=True)
     assert songs.engine().backfills()[0].state == "planned"
+    begun = songs.engine().set_nice("tallies", 2)
+    assert (begun.state, begun.nice, begun.attempt) == ("planned", 2, 1), "before anybody begins"
     watch, counted = Watch(), [0]
 
     def wait(seconds: float) -> None:
@@ -150,8 +152,11 @@ def test_a_filling_rests_when_an_operator_says_so_and_a_worker_goes_on_when_it_m
 
     songs.engine(clock=watch.with_wait(wait)).run(until_idle=True)
     (status,) = songs.engine().backfills()
-    assert (status.state, status.running) == ("paused", False)
+    assert (status.state, status.running, status.nice, status.attempt) == ("paused", False, 2, 1)
     assert 0 < status.rows_done < 40
+    assert songs.engine().set_nice("tallies", 0.5) == songs.engine().backfills()[0], (
+        "the filling, and not its record alone"
+    )
     songs.engine().run(until_idle=True)
     assert songs.engine().backfills()[0].state == "paused", "no worker takes it up"
     assert songs.engine().resume_backfill("tallies").state in ("backfilling", "paused", "interrupted")

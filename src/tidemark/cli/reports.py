@@ -14,7 +14,7 @@ from tidemark.cli.outcome import table
 from tidemark.cli.terminal import fit
 from tidemark.contract.script import Capture, MissingIndex, Script
 from tidemark.names import is_stage
-from tidemark.runtime.backfill.record import BackfillStatus, next_of, tell_quarantined
+from tidemark.runtime.backfill.record import AT_WORK, BackfillStatus, next_of, tell_quarantined
 from tidemark.runtime.backfill.runner import BackfillReport
 from tidemark.runtime.changes.adoption import Shadow
 from tidemark.runtime.changes.apply import ApplyReport
@@ -351,6 +351,9 @@ def backfills_text(
         for one in found
     ]
     said = [f"{one.name}: {one.failure}" for one in found if one.failure]
+    said += [
+        f"{one.name}: rests {one.nice:g} s for each second of holding locks (--nice)" for one in found if _rests(one)
+    ]
     said += [f"{one.name} holds back: {reason}" for one in found for reason in one.reasons]
     if name:
         said += _quarantine_lines(quarantine, f"tidemark backfill retry {quote(name)}")
@@ -386,6 +389,10 @@ def _state(one: BackfillStatus) -> str:
         return one.state
     wish = "go on" if one.state == "paused" and not one.wish else one.wish
     return f"{one.state} (to {wish})" if wish else one.state
+
+
+def _rests(one: BackfillStatus) -> bool:
+    return bool(one.nice) and one.state in ("planned", "paused", "interrupted", *AT_WORK)
 
 
 def _left(one: BackfillStatus) -> str:

@@ -1223,7 +1223,7 @@ WHERE name = :name AND state = :before;
 INSERT INTO tidemark._backfill AS b (name, kind, fingerprint, state, run, rows_total, started)
 VALUES (:name, 'fill', :fingerprint, 'backfilling', :run, :rows_total, {now})
 ON CONFLICT (name) DO UPDATE
-SET state = 'backfilling', attempt = b.attempt + 1, fingerprint = excluded.fingerprint, run = excluded.run,
+SET state = 'backfilling', attempt = b.attempt + (b.state <> 'planned')::integer, fingerprint = excluded.fingerprint, run = excluded.run,
     rows_total = excluded.rows_total, rate = NULL, rate_state = 'unknown', reasons = '[]', failure = NULL, wish = '',
     started = excluded.started, ended = NULL, updated = NULL
 WHERE b.kind = 'fill';

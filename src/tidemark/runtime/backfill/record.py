@@ -298,11 +298,3 @@ def check_nice(nice: float | None) -> None:
     """Raises `Refusal` for what is no number of seconds to rest; None says nothing."""
     if nice is not None and not (math.isfinite(nice) and nice >= 0):
         raise Refusal(Code.DECLARATION, f"nice {nice} is no number of seconds", instead="say 0 or more")
-
-
-def set_nice(duty: Duty, name: str, nice: float) -> BackfillStatus:
-    """How much a runner is to rest, from its next chunk on. Raises `Refusal` for what is no such number."""
-    check_nice(nice)
-    find_backfill(duty.ledger, name)
-    duty.write(lambda: duty.ledger.run("set_nice", {"name": name, "nice": nice}))
-    return find_backfill(duty.ledger, name)

@@ -1,7 +1,7 @@
-"""What operators may wish of a backfill while it is under way: a rest, its end, or neither.
+"""What operators may wish of a backfill while it is under way: a rest, its end, neither, or a slower pace.
 
-Owns: `steer`. Promises: a pause of a filling moves its generation, so that no worker takes it up again, and a cancel does; what
-readers have is not cancelled; who fills hears of a wish, or it is refused.
+Owns: `steer`, `set_nice`. Promises: a pause of a filling moves its generation, so that no worker takes it up again, and a cancel
+does; what readers have is not cancelled; who fills hears of a wish, or it is refused.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from tidemark.runtime.backfill.record import (
     CANCELLED,
     WAITING,
     BackfillStatus,
+    check_nice,
+    find_backfill,
     require_uncancelled,
     set_wish,
 )
@@ -50,6 +52,21 @@ def steer(duty: Duty, name: str, wanted: str) -> BackfillStatus:
         # Whoever asked for a pause that was not honoured yet takes the wish back.
         duty.write(partial(_wish, duty, name, ""))
     return next(iter(list_everything(duty.ledger, name)))
+
+
+def set_nice(duty: Duty, name: str, nice: float) -> BackfillStatus:
+    """How much a runner is to rest, from its next chunk on, and whoever begins later. Raises `Refusal` for what is no such
+    number, and for what is not there."""
+    check_nice(nice)
+    now = next(iter(list_everything(duty.ledger, name)), None) or find_backfill(duty.ledger, name)
+
+    def work() -> None:
+        # A filling that nobody has begun has no record yet.
+        duty.ledger.run("plan_backfill", {"name": name, "kind": now.kind, "fingerprint": now.fingerprint})
+        duty.ledger.run("set_nice", {"name": name, "nice": nice})
+
+    duty.write(work)
+    return next(iter(list_everything(duty.ledger, name)), now)
 
 
 def _wish_at_work(duty: Duty, row: Installed, wanted: str) -> None:
