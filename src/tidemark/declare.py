@@ -198,7 +198,7 @@ class Project:
         texts = read_texts(sql, "sql", name, place)
         if any(BATCH not in text for text in texts.values()):
             instead = f"write UPDATE … WHERE {key if isinstance(key, str) else 'id'} IN (SELECT … FROM {BATCH})"
-            raise refuse(f"sql does not read {BATCH}, so that every chunk would do everything", instead, name, place)
+            raise refuse(f"sql does not read {BATCH}, so every chunk would do everything", instead, name, place)
 
         def declare(function: Migrate | None) -> None:
             body = read_code(function) if function is not None else ""

@@ -175,9 +175,7 @@ def _read_inputs(
     reads: object, by: tuple[str, ...], name: str, place: str
 ) -> tuple[tuple[str, tuple[str, ...] | str], ...]:
     if not isinstance(reads, Mapping) or not reads:
-        raise refuse(
-            "reads watches nothing, so that nothing would ever change", 'reads={"follows": "user_id"}', name, place
-        )
+        raise refuse("reads watches nothing, so nothing would ever change", 'reads={"follows": "user_id"}', name, place)
     found: list[tuple[str, tuple[str, ...] | str]] = []
     for source, how in reads.items():
         if isinstance(how, str) and is_select(how):

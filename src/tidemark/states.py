@@ -22,7 +22,7 @@ DERIVED: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "installing": {
             "installing": "apply was interrupted and goes on with the objects that are missing.",
-            "backfilling": "every capture is committed, so that nothing can be missed any more.",
+            "backfilling": "every capture is committed, so nothing can be missed any more.",
             "failed": "an object cannot be created, or an operator cancels it before anybody saw it.",
             "retired": "a newer generation takes over, or the declaration is gone and the drop is allowed.",
         },

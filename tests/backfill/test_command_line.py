@@ -110,7 +110,7 @@ def test_keys_that_are_quarantined_are_shown_each_with_its_error(
         finding.says.endswith("1 key is quarantined, with its error") and finding.next == "tidemark backfill list picky"
     )
     code, said = type_in("list", "nothing")
-    assert code == Exit.OK and "Nothing is left to fill of nothing here" in said
+    assert code == Exit.OK and "Nothing is left to fill for nothing here" in said
 
 
 def test_keys_that_were_quarantined_end_it_with_seven_and_a_retry_tries_them(typed) -> None:  # type: ignore[no-untyped-def]

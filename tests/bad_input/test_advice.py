@@ -29,7 +29,7 @@ SQLITE = (
     (
         "SELECT count(DISTINCT x.v) AS n FROM (SELECT id, v FROM t WHERE v > 1) x",
         Code.GLOBAL,
-        "a condition in WHERE in the place of a subquery",
+        "a condition in WHERE instead of a subquery",
     ),
 )
 POSTGRES = (

@@ -175,7 +175,7 @@ def test_who_has_declared_nothing_is_not_told_that_it_is_installed(shell: Shell)
 def test_names_that_are_not_there_bring_those_that_are(installed: Shell) -> None:
     shell = installed
     assert shell("explain", "thread_stat") == 5 and "name one of: thread_stats." in shell.err
-    assert shell("history", "thread_stat") == 0 and "Nothing is on record of thread_stat" in shell.out
+    assert shell("history", "thread_stat") == 0 and "There is no record of thread_stat" in shell.out
     assert shell("backfill", "run", "shout") == 5 and "project.backfill(…)" in shell.err
     assert shell("stream", "run", "ledger") == 5 and "project.stream(…)" in shell.err
     assert shell.json("backfill")["backfills"][0]["name"] == "thread_stats"

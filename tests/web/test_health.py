@@ -145,7 +145,7 @@ def test_a_state_that_nobody_knows_is_never_ready(well_forum: Forum, monkeypatch
     assert {one["state"] for one in well_forum.get("/status")["tables"]} == {"unknown"}
     findings = well_forum.get("/status")["verdict"]["findings"]
     assert {(one["says"], one["next"]) for one in findings} == {
-        ("is in no state we know: run the version of Tidemark that wrote it", "")
+        ("is in a state that this version does not know: run the version of Tidemark that wrote it", "")
     }
     assert len(well_forum.get("/readyz", status=503)["findings"]) == 3
 

@@ -22,12 +22,12 @@ COMMANDS = {
     "init": "Write a first definitions file.",
     "plan": "Show what apply would do; changes nothing.",
     "apply": "Install, fill, verify and show what is declared; after a kill, run it again and it goes on.",
-    "tick": "Apply what waits in the logs of tables at tick freshness, once.",
+    "tick": "Apply once what waits for tables at tick freshness.",
     "run": "Work until stopped: fill, tick, and finish what was interrupted.",
     "status": "Show how every derived table is doing.",
     "explain": "Show how one derived table is kept true, what that costs and why.",
     "verify": "Compare every stored row with its query; exits 4 when one differs.",
-    "repair": "Verify, then make true every row that differs.",
+    "repair": "Verify, then repair every row that differs.",
     "adopt": "Compare columns that other code keeps with their query, and take over when told; exits 4 when they differ.",
     "diff": "Compare the tables of two writers column by column; exits 4 when they differ.",
     "uninstall": "Remove everything of Tidemark from the database.",
@@ -135,7 +135,7 @@ def _add_options(made: Mapping[str, argparse.ArgumentParser]) -> None:
     made["verify"].add_argument(
         "--as-written",
         action="store_true",
-        help="evaluate each query as it is written and compare its rows, whatever they are kept by",
+        help="evaluate each query as it is written and compare its rows, however they are kept",
     )
     made["tick"].add_argument(
         "--max-ms", type=_from_zero("milliseconds"), metavar="MS", help="stop after so many milliseconds"
@@ -268,7 +268,7 @@ def _add_serving(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="another name that requests may call it by, as behind a proxy; may be repeated",
+        help="another host name that requests may use, as behind a proxy; may be repeated",
     )
     command.add_argument(
         "--probe",

@@ -316,7 +316,7 @@ def _tell_unsettled(typed: Typed) -> None:
         eye.close()
     absent = [one.name for one in project.declarations if one.name not in there]
     if absent:
-        tell(f"not installed, so that they are not settled block by block: {', '.join(absent)}. Next: tidemark apply")
+        tell(f"not installed, and so not settled block by block: {', '.join(absent)}. Next: tidemark apply")
 
 
 def _stream_status(typed: Typed) -> Outcome:

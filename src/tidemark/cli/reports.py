@@ -49,7 +49,7 @@ def plan_text(plan: InstallPlan, *, statements: bool, declared: int) -> str:
         for one in plan.narrowed:
             lines += [f"-- the capture of {one.capture.source}, without what nobody reads", *_sql(one.statements)]
     if plan.orphans:
-        lines.append(f"objects that nothing declared speaks of: {', '.join(plan.orphans)}")
+        lines.append(f"objects that no declaration accounts for: {', '.join(plan.orphans)}")
     helpful = [index for index in plan.indexes if index.names and not index.required]
     lines += [
         f"index that is made first: {index.text}  ({_why(plan, index)})" for index in plan.indexes if index.required
@@ -77,7 +77,7 @@ def plan_text(plan: InstallPlan, *, statements: bool, declared: int) -> str:
         return "\n".join([*lines, _nothing_to_do(declared)])
     counts = plan.as_json()["counts"]
     said = ", ".join(f"{count} to {verb}" for verb, count in counts.items() if count)
-    drop = " Rows would be dropped: that wants --allow-drop." if any(step.destructive for step in plan.steps) else ""
+    drop = " Rows would be dropped, which needs --allow-drop." if any(step.destructive for step in plan.steps) else ""
     return "\n".join([*lines, f"{said}. Nothing was changed.{drop} {after}"])
 
 
@@ -154,7 +154,7 @@ def worker_text(done: WorkerReport) -> str:
     left = " Work was left: run it again." if done.interrupted else ""
     failing = f" Failing: {', '.join(done.failing)}. Next: tidemark status" if done.failing else ""
     gone = " What was taken out of service comes back with: tidemark apply." if done.gaps else ""
-    held = f" Another worker is at {', '.join(done.held)}, and something waits there still." if done.held else ""
+    held = f" Another worker is at {', '.join(done.held)}, where something still waits." if done.held else ""
     return "\n".join(
         [f"{done}.{left}{gone}{held}{failing}", *(f"  {duty}: {timing}" for duty, timing in done.timings.items())]
     )
@@ -299,7 +299,7 @@ def history_text(runs: Sequence[Past], name: str) -> str:
     """The history, newest first; of one derived table where a `name` was asked for."""
     if not runs:
         return (
-            f"Nothing is on record of {name}. Next: tidemark status"
+            f"There is no record of {name}. Next: tidemark status"
             if name
             else "Nothing was done yet. Next: tidemark apply"
         )
@@ -330,7 +330,7 @@ def backfills_text(
     if not found and waiting:
         return "\n".join([*_quarantine_lines(quarantine, "tidemark repair"), *waiting])
     if not found:
-        none = f"Nothing is left to fill of {name} here, and no backfill of that name" if name else "No backfill"
+        none = f"Nothing is left to fill for {name} here, and no backfill has that name" if name else "No backfill"
         begin = "tidemark backfill list" if name else "tidemark backfill run NAME"
         return "\n".join(
             [*_quarantine_lines(quarantine, "tidemark repair"), f"{none} was ever begun here. Next: {begin}"]

@@ -222,7 +222,7 @@ def _upstream_notes(declaration: Declaration, reads: tuple[Kept, ...]) -> tuple[
     if not named:
         return ()
     names = ", ".join(f"{kept.derived} ({kept.freshness})" for kept in named)
-    return (f"it is true over the stored rows of {names}, and as fresh as the weakest of them lets it be",)
+    return (f"it is true over the stored rows of {names}, and as fresh as the least fresh of them",)
 
 
 def _notes(declaration: Declaration, lowered: Query, key: Key, unproven: Refusal | None) -> tuple[str, ...]:

@@ -81,7 +81,7 @@ def _read_path(text: str) -> Address:
     if re.match(r"(?i)(sqlite|postgres(ql)?):", text):
         raise _refuse("The URL lacks its slashes.", f"write {EXAMPLES}")
     if re.match(r"\w+\s*=", text):
-        raise _refuse("Connection strings of keywords are not read.", "write postgresql://user@host:5432/database")
+        raise _refuse("Connection strings made of keywords are not read.", "write postgresql://user@host:5432/database")
     return _sqlite_file(text)
 
 

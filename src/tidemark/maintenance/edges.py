@@ -22,9 +22,7 @@ from tidemark.query.relation import Derived, Occurrence, Query, Recursion, Scala
 from tidemark.query.trees import own_nodes
 from tidemark.query.unique import equality
 
-_RECURSION = (
-    "where a recursion comes by what a writer changes is found step by step, in rows that others may be changing"
-)
+_RECURSION = "where a recursion meets what a writer changes is found step by step, in rows that others may be changing"
 _BY_TICKS = 'freshness="tick", or no freshness='
 
 
@@ -52,7 +50,7 @@ def why_left(query: Query) -> str:
     names = {function_name(node) for node in nodes}
     if any(is_like(node) for node in nodes):
         return (
-            "LIKE tells capitals apart or not as the writer's connection says (case_sensitive_like); GLOB always does"
+            "whether LIKE tells capitals apart is up to the writer's connection (case_sensitive_like); GLOB always does"
         )
     found = sorted(name for name in names if name in SQLITE_OPTIONAL)
     return f"not every program that writes has {', '.join(found)} in its SQLite, or has the same" if found else ""

@@ -28,7 +28,7 @@ _FLOATS = ("real", "double precision")
 _UNIT_MAX = 4
 _ADDED = "COUNT, SUM, AVG, MIN and MAX alone over tables and inner joins, which are added up"
 _INNER = "the inner query as a derived table of its own"
-_UNNESTED = "a condition in WHERE in the place of a subquery, COUNT(DISTINCT …) in that of one with DISTINCT"
+_UNNESTED = "a condition in WHERE instead of a subquery, COUNT(DISTINCT …) instead of a subquery with DISTINCT"
 _NARROWER = f"a condition on the outer row; a column of the result by which it is grouped or partitioned; {_INNER}"
 DUE_SECONDS = 1.0
 """How often the worker looks for what time has made due, where nothing else is declared."""
@@ -128,7 +128,7 @@ def _everywhere(
         why = "one of its branches or groupings is a total, which any change touches"
         instead = f"{_ADDED}; the total as a derived table of its own"
     elif isinstance(query, Block) and query.is_aggregated and query.groups is None:
-        why = "the result is one row over everything, and what one change makes of it is not known without reading it all again"
+        why = "the result is one row over everything, and what a change makes of it is not known without reading everything again"
         instead = f"{_ADDED}; {_UNNESTED}"
     elif not chosen:
         why = "no column of the result tells which rows a change can touch, so the whole result is computed again"

@@ -57,7 +57,7 @@ def operators_of(query: Query, *, linear: bool, counted: bool = False) -> tuple[
             found.append(Operator("window", "keyed", "partition", f"rows with the same {by} are computed together"))
         else:
             found.append(
-                Operator("window", "global", "whole-window", "it has no partition, so that a row depends on all")
+                Operator("window", "global", "whole-window", "it has no partition, so a row depends on all others")
             )
     if query.distinct or query.distinct_on:
         found.append(Operator("DISTINCT", "keyed", "multiplicity", "a row stays as long as one of its equals is there"))
@@ -70,7 +70,7 @@ def operators_of(query: Query, *, linear: bool, counted: bool = False) -> tuple[
 
 def _item(item: Item, place: int, *, linear: bool) -> list[Operator]:
     if isinstance(item, Called):
-        reason = "its rows are computed from the row beside it, so that a changed row brings its own"
+        reason = "its rows are computed from the row beside it, so a changed row brings its own"
         return [Operator(f"rows of {item.name}", "linear", "row-function", reason)]
     inner = list(operators_of(item.query, linear=linear)) if isinstance(item, Derived) else []
     name = item.table.label if isinstance(item, Occurrence) else item.alias
@@ -93,7 +93,7 @@ def _nested(nested: Nested, *, linear: bool) -> Operator:
     if outer or nested.matches:
         return Operator(what, "keyed", "correlated", "a change reaches the rows that its condition ties it to")
     return Operator(
-        what, "global", "uncorrelated", "it is the same for every row, so that a change of it may touch all"
+        what, "global", "uncorrelated", "it is the same for every row, so a change of it may touch them all"
     )
 
 

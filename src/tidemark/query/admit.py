@@ -84,7 +84,7 @@ def blanks_are_compared(query: Query) -> None:
             what = node.sql() if said else node.name
             raise Refusal(
                 Code.UNSUPPORTED,
-                f"{what} is compared without the blanks at its end (COLLATE RTRIM), by which joins of SQLite lose rows.",
+                f"{what} is compared without the blanks at its end (COLLATE RTRIM), and joins of SQLite lose rows by that.",
                 instead="a column that holds rtrim(…) of it, such as a generated one",
                 place=place_of(node, query.dialect),
             )
@@ -164,7 +164,7 @@ def sources_are_tables(block: Block, catalog: Catalog) -> None:
         if table.unlogged:
             raise Refusal(
                 Code.SOURCE_KIND,
-                f"{table.label} is unlogged: when the server crashes it is empty, and no trigger tells.",
+                f"{table.label} is unlogged: after a crash of the server it is empty, and no trigger tells of it.",
                 instead=f"ALTER TABLE {table.label} SET LOGGED",
             )
         if table.forced_row_security and not catalog.bypasses_row_security:

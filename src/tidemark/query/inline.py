@@ -112,7 +112,7 @@ class Inlining:
         if not isinstance(body, exp.Union):
             raise Refusal(
                 Code.NOT_A_QUERY,
-                f"{name} refers to itself, and is no UNION of where it begins and of how it goes on.",
+                f"{name} refers to itself, but is no UNION of a beginning and a step.",
                 instead="SELECT … UNION SELECT … FROM the name itself",
                 place=place_of(cte, self.dialect),
             )

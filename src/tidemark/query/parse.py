@@ -234,7 +234,7 @@ def _parsed(text: str, dialect: Dialect) -> exp.Select | exp.SetOperation:
     if chain is not None:
         raise Refusal(
             Code.PARSE,
-            "Comparisons stand beside each other that SQLite takes from left to right.",
+            "The query chains comparisons, which SQLite takes from left to right.",
             instead="parentheses around what is compared first",
             place=place_of(chain, dialect),
         )

@@ -22,7 +22,7 @@ from tidemark.render.store import Store
 def why_not(store: Store, program: LinearProgram) -> str:
     """Why there is no exact SELECT of the rows as of now; empty when there is one."""
     if program.single:
-        return "there is one row, which every change reaches, so that reading now is running the query"
+        return "there is one row, which every change reaches, so reading it now means running the query"
     if any(feed.table.pruned for feed in program.feeds):
         return "a pruned source no longer says what was added up"
     if any(not has_one_spelling(part.type, part.collation, store.dialect) for part in store.key):

@@ -26,7 +26,7 @@ PENDING = '"tidemark pending"'
 def why_not_live(store: Store, program: KeyedProgram) -> str:
     """Why there is no exact SELECT of the rows as of now; empty when there is one."""
     if any(way.everywhere for way in program.routes) or not program.unit:
-        return "a change may touch every row, so that reading now is running the query"
+        return "a change may touch every row, so reading it now means running the query"
     if program.memory != Remembered():
         return "columns with memory are folded over ticks, which a reader cannot foresee"
     if program.scanned:

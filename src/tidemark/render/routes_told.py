@@ -15,7 +15,7 @@ def routes_of_linear(program: LinearProgram) -> tuple[str, ...]:
     for feed in program.feeds:
         again = [part.name.lstrip("_") for part in feed.by_kind("highest", "lowest", "recomputed")]
         anew = f"; {', '.join(again)} of a key is computed anew when what left may have been it" if again else ""
-        what = "decides whether the row of" if feed.is_universe else "is added to"
+        what = "decides whether there is a row of" if feed.is_universe else "is added to"
         found.append(f"a change of {feed.table.label} {what} {key}, which it carries itself{anew}")
     return tuple(found)
 

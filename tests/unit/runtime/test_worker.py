@@ -75,7 +75,7 @@ def test_a_duty_that_somebody_else_holds_is_left_to_them(world: World) -> None:
     assert try_lease(world.duty.ledger, world.duty.clock, "keep thread_stats", "other") is not None
     left = run_worker(world.duty, until_idle=True)
     assert left.ticks == 0 and left.held == ("thread_stats",)
-    assert "Another worker is at thread_stats, and something waits there still." in worker_text(left)
+    assert "Another worker is at thread_stats, where something still waits." in worker_text(left)
     world.write(f"UPDATE {ledger(world.duty.session.dialect, 'lease')} SET expires = ''")
     done = run_worker(world.duty, until_idle=True)
     assert done.ticks == 1 and not done.held

@@ -216,14 +216,16 @@ def _exactness(script: Script, dialect: Dialect) -> tuple[str, ...]:
     if applier.samples_rows:
         found.append("whether a row exists may depend on a sampled input")
     if tolerant := [name for name in applier.tolerant if name in script.columns]:
-        found.append(f"the order of addition may show, so that a tolerance is allowed: {', '.join(tolerant)}")
+        found.append(
+            f"the order of addition may show in the last digits, so a tolerance applies: {', '.join(tolerant)}"
+        )
     if script.due is not None:
         found.append("it reads the clock: rows are true for the moment that the last tick recorded")
     if dialect.has_row_security:
         found.append("row security of its sources is not applied: every row counts for what is stored")
     found += [f"eventually verified: no scan sees {said}" for scan in script.scans for said in scan.unseen]
     if applier.duplicate:
-        found.append("that no two rows share a key is not proven: each batch looks for it")
+        found.append("nothing proves that no two rows share a key: each batch looks for such rows")
     return tuple(found)
 
 

@@ -86,9 +86,9 @@ def cheaper(script: Script) -> tuple[str, ...]:
     if script.klass == "global":
         found.append("a key by which the query falls apart, so that a change touches some rows and not all")
     elif script.klass == "keyed":
-        found.append("a query of one source and of counts and sums, which is added to and not recomputed")
+        found.append("a query over one source with counts and sums alone, which is added to and not recomputed")
     elif script.klass == "bilinear":
-        found.append("what is grouped by as a column of the table that changes most, and a query of that table alone")
+        found.append("the columns of GROUP BY in the table that changes most, and a query over that table alone")
     if script.freshness == "commit":
         found.append('freshness="tick", where writers only append to a log')
     elif script.tick is not None and len(script.sources) > 1:

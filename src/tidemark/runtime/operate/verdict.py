@@ -149,7 +149,7 @@ def _judge_table(one: TableStatus, now: datetime.datetime | None, patience: Mapp
     if one.state == "live" and waited is not None and waited > patience.get(one.name, PATIENCE_SECONDS):
         find(
             "warn",
-            f"has changes that wait, and its last tick was at {one.behind_since}, as if no worker ran",
+            f"has changes that wait, and its last tick was at {one.behind_since}, as if no worker were running",
             "tidemark run",
         )
     return found
@@ -164,7 +164,7 @@ def _judge_state(one: TableStatus) -> tuple[Level, str]:
     if one.state == "retired":
         return "warn", "has an old generation that is not removed yet"
     if one.state not in COMING:
-        return "fail", "is in no state we know: run the version of Tidemark that wrote it"
+        return "fail", "is in a state that this version does not know: run the version of Tidemark that wrote it"
     if one.shown and one.state in ("planned", "installing"):
         return "fail", "was taken out of service: changes may have been missed"
     return "warn", COMING[one.state]
@@ -188,7 +188,11 @@ def _judge_backfill(one: BackfillStatus) -> list[Finding]:
     if one.state == "backfilling":
         return [Finding("backfill", one.name, "warn", "is under way")]
     if one.state not in COMING:
-        return [Finding("backfill", one.name, "fail", "is in no state we know", "tidemark backfill list")]
+        return [
+            Finding(
+                "backfill", one.name, "fail", "is in a state that this version does not know", "tidemark backfill list"
+            )
+        ]
     next_ = {"paused": f"tidemark backfill resume {quote(one.name)}", "throttled": ""}
     return [
         Finding(
@@ -212,7 +216,11 @@ def _judge_stream(one: StreamStatus) -> list[Finding]:
     if one.state == "halted":
         return [Finding("stream", one.name, "fail", f"stands still: {one.cause or 'no cause is on record'}", run)]
     if one.state not in ("running", "waiting", "interrupted"):
-        return [Finding("stream", one.name, "fail", "is in no state we know", "tidemark stream status")]
+        return [
+            Finding(
+                "stream", one.name, "fail", "is in a state that this version does not know", "tidemark stream status"
+            )
+        ]
     found = []
     if one.state == "interrupted":
         found.append(Finding("stream", one.name, "warn", "was interrupted, and nobody goes on with it", run))

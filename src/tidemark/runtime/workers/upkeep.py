@@ -28,7 +28,9 @@ from tidemark.runtime.ticks.tick import tick
 from tidemark.runtime.workers.sweeps import sweep_on
 
 TICK_MS_MAX = 500.0
-CANNOT_RUN = "what captured its changes cannot run without a column that is gone, and is away, so that writers go on"
+CANNOT_RUN = (
+    "what captured its changes cannot run without a column that is gone, and was taken away so that writers go on"
+)
 KEPT_UP = ("live", "backfilling", "verifying", "retired")
 
 
