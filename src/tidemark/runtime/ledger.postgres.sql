@@ -1155,8 +1155,8 @@ SET rows_done = :rows_done, rows_total = :rows_total, rows_written = :rows_writt
 WHERE id = :id;
 
 -- name: end_run
--- End a run, with what it did or why it stopped.
-UPDATE tidemark._run SET state = :state, ended = {now}, message = coalesce(CAST(:message AS TEXT), message), cause = :cause WHERE id = :id AND state = 'running';
+-- End a run, with what it did or why it stopped. Whoever has done everything was not killed, though a lease said so.
+UPDATE tidemark._run SET state = :state, ended = {now}, message = coalesce(CAST(:message AS TEXT), message), cause = :cause WHERE id = :id AND (state = 'running' OR state = 'interrupted' AND :state = 'done');
 
 -- name: end_stale_runs
 -- A run of a duty whose lease is ours cannot be running anywhere else: its process was killed.
@@ -1345,9 +1345,9 @@ SELECT count(*) FROM tidemark._quarantine WHERE backfill = :backfill AND closed_
 DELETE FROM tidemark._quarantine WHERE backfill = :backfill;
 
 -- name: add_drift
--- Record a row that is wrong; found again, it shows what is stored and true now.
+-- Record a row that is wrong; found again, it shows what is stored and true now. It is as late as the newest run that there is.
 INSERT INTO tidemark._drift (derived, generation, key_hash, key, kind, stored, truth, found_at, found_run)
-VALUES (:derived, :generation, :key_hash, :key, :kind, :stored, :truth, {now}, :run)
+VALUES (:derived, :generation, :key_hash, :key, :kind, :stored, :truth, {now}, (SELECT max(id) FROM tidemark._run WHERE id >= :run))
 ON CONFLICT (derived, generation, key_hash) WHERE closed_at IS NULL
 DO UPDATE SET kind = excluded.kind, stored = excluded.stored, truth = excluded.truth, found_run = excluded.found_run;
 
@@ -1357,9 +1357,9 @@ UPDATE tidemark._drift SET closed_at = {now}, closed_run = :run, outcome = :outc
 WHERE derived = :derived AND generation = :generation AND key_hash = :key_hash AND closed_at IS NULL;
 
 -- name: close_gone_drift
--- A complete verification did not find these rows wrong any more.
+-- A complete verification did not find these rows wrong any more. What was found since it began may have become wrong behind it.
 UPDATE tidemark._drift SET closed_at = {now}, closed_run = :run, outcome = 'gone'
-WHERE derived = :derived AND generation = :generation AND closed_at IS NULL AND found_run <> :run;
+WHERE derived = :derived AND generation = :generation AND closed_at IS NULL AND found_run < :run;
 
 -- name: list_open_drift
 -- Rows that are known to be wrong.

@@ -1,16 +1,23 @@
 """Verification and repair: every wrong row is named, both ways, and mended; nothing that waits is called wrong."""
 
+import contextlib
+from dataclasses import replace
+
 import pytest
 
 from tests.unit.runtime.place import World
+from tidemark.database.open import open_session
 from tidemark.names import ledger
 from tidemark.runtime.changes.apply import drainer
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.lease import take_lease
+from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.operate.status import read_status
 from tidemark.runtime.pace import Pace
 from tidemark.runtime.runs import list_runs
 from tidemark.runtime.truth.findings import count_drift, list_drift
 from tidemark.runtime.truth.repair import repair
-from tidemark.runtime.truth.verify import verify
+from tidemark.runtime.truth.verify import Leisure, verify
 
 BOTH = pytest.mark.parametrize("freshness", ["commit", "tick"])
 
@@ -57,6 +64,27 @@ def test_drift_is_open_once_however_often_it_is_found(world: World, freshness: s
     world.write(f"UPDATE {world.store()} SET n = 10 WHERE thread_id = 3")
     assert verify(duty, row, drainer(duty, row.script)).drift == 2
     assert len(list_drift(duty.ledger, row.script)) == 2
+
+
+def test_verifications_beside_each_other_close_nothing_that_another_one_found(world: World) -> None:
+    """A worker sweeps while somebody looks: what either finds stays known, and neither of them was killed."""
+    world.apply(world.wanted("commit"))
+    row = world.row()
+    world.write(f"UPDATE {world.store()} SET n = 99 WHERE thread_id = 3")
+
+    def look_beside(_: float) -> None:
+        world.write(f"UPDATE {world.store()} SET n = 98 WHERE thread_id = 1")
+        with contextlib.closing(open_session(world.url)) as session:
+            duty = Duty(Ledger(session), world.duty.clock)
+            lease = take_lease(duty.ledger, duty.clock, "verify thread_stats", "other", 0.0)
+            assert verify(replace(duty, lease=lease), row).drift == 2
+
+    sweeping = replace(world.duty, clock=replace(world.duty.clock, wait=look_beside))
+    assert verify(sweeping, row, leisure=Leisure(1.0, 0, lambda *_: None)).drift == 1
+    assert sorted(one.key for one in list_drift(world.duty.ledger, row.script)) == [(1,), (3,)]
+    assert [run.state for run in list_runs(world.duty.ledger)[:2]] == ["done", "done"]
+    repair(world.leased(), row)
+    assert world.shown() == world.truth() and verify(world.duty, row).clean
 
 
 def test_changes_that_wait_are_no_drift(world: World) -> None:

@@ -2,7 +2,8 @@
 
 Owns: recording, listing and closing drift. Promises: a wrong row is open once, with the key, what was stored and what was
 true; a row that is only behind a sampled input is a finding of kind ``stale`` and not wrong; a finding closes as ``repaired``
-by a run of repair or as ``gone`` by a complete verification that does not see it any more, and then stays as an audit row.
+by a run of repair or as ``gone`` by a complete verification that does not see it any more, and then stays as an audit row; what
+another one has found since that began stays open.
 Every function runs in the caller's transaction.
 """
 

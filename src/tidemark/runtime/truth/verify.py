@@ -129,11 +129,14 @@ def verify(
     if drain is not None:
         drain()
     list_keys = partial(_list_keys, duty, script, between)
-    listed = list_keys(by_look=leisure is None)
-    run = duty.write(lambda: add_run(duty, "verify", script, listed.total)).value
-    state = _State(duty, script, run, listed)
+    some = None if between is None else list_keys(by_look=False)
+    # It begins before it looks: what others find from then on is not its to close.
+    run = duty.write(lambda: add_run(duty, "verify", script)).value
+    state = _State(duty, script, run)
     try:
-        run.rows_done = min(leisure.start, listed.total) if leisure else state.equal
+        state.listed = some or list_keys(by_look=leisure is None)
+        run.rows_total = state.listed.total
+        run.rows_done = min(leisure.start, run.rows_total) if leisure else state.equal
         doubted = _walk(state, list_keys, drain, leisure)
         if doubted:
             _recheck(state, doubted, drain)
