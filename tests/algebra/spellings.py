@@ -225,6 +225,15 @@ SPELLINGS = (
         "UNION ALL SELECT live, a, b FROM follows",
     ),
     Case(
+        "stars_in_parentheses",
+        "SELECT * FROM ((SELECT region, id FROM users) x JOIN (SELECT score, id FROM posts) y USING (id)) AS z "
+        "UNION ALL SELECT live, a, b FROM follows",
+    ),
+    Case(
+        "by_name_in_two_parentheses",
+        "SELECT id, f.a, f.b, u.name, p.score FROM follows f JOIN ((users u FULL JOIN posts p USING (id))) ON f.a = id",
+    ),
+    Case(
         "groups_first_in_parentheses",
         "SELECT x.author, x.n, u.id FROM ((SELECT author, count(*) AS n FROM posts GROUP BY author) x "
         "JOIN users u ON u.region = x.author)",

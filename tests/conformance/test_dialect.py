@@ -135,6 +135,19 @@ def test_what_using_names_comes_first_in_a_star(session: Session) -> None:
     execute(session, "INSERT INTO r VALUES (2, 3)")
     found = session.one("SELECT * FROM l JOIN r USING (b)")
     assert found == ((2, 1, 3) if session.dialect.merged_come_first else (1, 2, 3))
+    # Under a name of its own, and beside what comes before, it comes first on both.
+    assert session.one("SELECT * FROM (l JOIN r USING (b)) AS x") == (2, 1, 3)
+    assert session.one("SELECT * FROM (SELECT 4 AS d) AS y CROSS JOIN (l JOIN r USING (b))") == (4, 2, 1, 3)
+
+
+def test_the_condition_of_a_join_may_name_what_comes_after(session: Session) -> None:
+    execute(session, "CREATE TABLE l (a integer)")
+    query = "SELECT x.a FROM l AS x JOIN l AS y ON z.a = x.a JOIN l AS z ON y.a = z.a"
+    if session.dialect.joins_look_ahead:
+        assert session.one(query) is None
+    else:
+        with pytest.raises(Refusal):
+            session.one(query)
 
 
 def test_every_fact_is_asked_of_the_engines() -> None:

@@ -19,6 +19,7 @@ from tidemark.query.inline import fold
 from tidemark.query.parse import place_of
 from tidemark.query.scopes import ROWIDS, Entry, Scope, Scopes
 from tidemark.query.trees import WHOLE, named_again, resolved_column, starred_column
+from tidemark.query.using import no_star
 from tidemark.query.wholerow import place_row
 from tidemark.telling import tell_near
 
@@ -43,12 +44,16 @@ class Columns:
                 continue
             if isinstance(item, exp.Star):
                 assert scope.merged is not None
+                if scope.merged.doubled and not scope.merged.inside:
+                    raise no_star(item, self.dialect)
                 expanded += [starred_column(name, column) for name, column in scope.merged.star]
                 continue
             owner = fold(item.args["table"], self.dialect)
             if owner not in scope.names:
                 raise self._unknown(item, (scope,))
             entry = scope.names[owner]
+            if entry.doubled:
+                raise no_star(item, self.dialect)
             expanded += [
                 starred_column(name, resolved_column(entry.alias, real)) for name, real in entry.columns.items()
             ]

@@ -9,7 +9,7 @@ query can be kept true.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
@@ -36,6 +36,7 @@ from tidemark.query.trees import (
     inner_queries,
     is_renamed,
     named_again,
+    open_first,
     outputs_of,
     own_items,
     own_nodes,
@@ -89,9 +90,12 @@ class Resolver:
                 place=place_of(query, self.dialect),
             )
 
-    def _select(self, select: exp.Select, outer: Scopes) -> Scope:
+    def _select(self, select: exp.Select, outer: Scopes, *, inside: bool = False) -> Scope:
+        """Resolve a SELECT, or with `inside` one of what is joined in parentheses."""
+        open_first(select)
         scope = Scope()
-        merged = Merged(self.dialect, self.fold)
+        merged = Merged(self.dialect, self.fold, inside)
+        conditions: list[tuple[exp.Join, Scope]] = []
         for item, join in zip(own_items(select), [None, *(select.args.get("joins") or [])], strict=False):
             known = set(scope.names)
             shown = self._open(item, scope, outer)
@@ -102,6 +106,9 @@ class Resolver:
             padded = {"LEFT": set(scope.names) - known, "RIGHT": known, "FULL": set(scope.names)}
             scope.padded |= padded.get(join.side.upper() if join is not None else "", set())
             merged.add(join, shown)
+            if join is not None and join.args.get("on") and not self.dialect.joins_look_ahead:
+                seen = replace(merged, names=dict(merged.names))
+                conditions.append((join, Scope(dict(scope.names), scope.padded, seen)))
         scope.merged = merged
         scopes = (scope, *outer)
         if self.dialect.language.rows_are_values:
@@ -115,9 +122,10 @@ class Resolver:
         leave_constants_out(select)
         name_outputs(select, self.dialect)
         order_by_names(select, self.dialect)
-        for node in own_nodes(select):
-            if isinstance(node, exp.Column):
-                self.columns.place(node, scopes)
+        for around, seen in (*((join.args["on"], seen) for join, seen in conditions), (select, scope)):
+            for node in own_nodes(around):
+                if isinstance(node, exp.Column):
+                    self.columns.place(node, (seen, *outer))
         for inner in inner_queries(select):
             self.resolve(inner, scopes)
         return scope
@@ -165,7 +173,7 @@ class Resolver:
     def _open(self, node: exp.Expression, scope: Scope, outer: Scopes) -> Shown | None:
         """Enter an item's names; what it shows, where that is more than the columns of its entry."""
         lateral = isinstance(node, exp.Lateral)
-        query = unwrapped(node.this) if isinstance(node, exp.Lateral | exp.Subquery) else None
+        query = unwrapped(node.this, named=True) if isinstance(node, exp.Lateral | exp.Subquery) else None
         if isinstance(node, exp.Subquery) and isinstance(query, exp.Table | exp.Subquery):
             return self._open_joins(node, scope, outer)
         if isinstance(query, exp.Select | exp.SetOperation):
@@ -193,15 +201,14 @@ class Resolver:
         joins = first.args.get("joins")
         first.set("joins", None)
         select = exp.Select(expressions=[exp.Star()], from_=exp.From(this=first.copy()), joins=joins)
-        inner = self._select(select, outer)
+        inner = self._select(select, outer, inside=True)
         assert inner.merged is not None
         if node.args.get("alias"):
-            self._open_query(node, select, scope, outer, resolved=True)
+            self._open_query(node, select, scope, outer, inner.merged)
             return None
         every = [(entry.alias, real) for entry in inner.names.values() for real in entry.columns.values()]
         kept = {f"{one[0]}.{one[1]}": resolved_column(*one) for one in every if not self._is_unstable(*one)}
-        made = {f".{name}": whole for name, whole in inner.merged.names.items() if not isinstance(whole, exp.Column)}
-        outputs: dict[str, exp.Expression] = {**kept, **{name: whole.copy() for name, whole in made.items()}}
+        outputs = inner.merged.outputs(kept)
         select.set("expressions", list(outputs.values()))
         rename_outputs(select, list(outputs))
         alias = self._free("joined")
@@ -212,26 +219,22 @@ class Resolver:
             scope.names[written] = Entry(alias, {shown: real for shown, real in own if real in kept})
         node.set("this", select)
         node.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
-        keys = [
-            (name, f"{column.table}.{column.name}" if isinstance(column, exp.Column) else f".{self.dialect.fold(name)}")
-            for name, column in inner.merged.star
-        ]
-        shown = [(name, resolved_column(alias, key)) for name, key in keys if key in outputs]
-        return Shown(shown, frozenset(inner.merged.names), inner.merged.doubled)
+        return inner.merged.outside(alias, kept, outputs)
 
     def _is_unstable(self, alias: str, name: str) -> bool:
         return alias in self.calls and name in self.calls[alias].unstable
 
     def _open_query(
-        self, node: exp.Expression, query: exp.Expression, scope: Scope, seen: Scopes, *, resolved: bool = False
+        self, node: exp.Expression, query: exp.Expression, scope: Scope, seen: Scopes, joined: Merged | None = None
     ) -> None:
+        """Enter a subquery, or what is `joined` in parentheses."""
         extra = [key for key, value in node.args.items() if value and key not in ("this", "alias")]
         if extra and not (isinstance(node, exp.Lateral) and set(extra) <= {"view", "outer"}):
             self._refuse_extra(node)
         if node.meta.get(SCOPE):
             self.surroundings[node.meta[SCOPE]] = seen
         owner = query.meta.get(OWNER)
-        if not resolved:
+        if joined is None:
             self.resolve(query, seen if owner is None else self.surroundings[owner])
         alias = node.args.get("alias")
         if alias is not None and alias.args.get("columns"):
@@ -241,7 +244,8 @@ class Resolver:
             )
         written = self.fold(alias.this) if alias is not None and alias.this is not None else ""
         names = [name for name, _ in outputs_of(query)]
-        entry = self._enter(node, scope, written or "subquery", names)
+        doubled = joined is not None and joined.doubled
+        entry = self._enter(node, scope, written or "subquery", names, doubled=doubled)
         node.set("this", query if isinstance(node, exp.Subquery) else exp.Subquery(this=query))
         node.set("alias", exp.TableAlias(this=exp.to_identifier(entry.alias, quoted=True)))
 
@@ -281,7 +285,9 @@ class Resolver:
     ) -> None:
         raise Refusal(Code.UNSUPPORTED, why, instead=instead, place=place_of(node, self.dialect))
 
-    def _enter(self, node: exp.Expression, scope: Scope, written: str, names: list[str]) -> Entry:
+    def _enter(
+        self, node: exp.Expression, scope: Scope, written: str, names: list[str], *, doubled: bool = False
+    ) -> Entry:
         if written in scope.names:
             raise Refusal(
                 Code.UNSUPPORTED,
@@ -291,7 +297,7 @@ class Resolver:
             )
         alias = self._free(written)
         columns = {name: name for name in names if name and names.count(name) == 1}
-        doubled = len({self.dialect.fold(name) for name in names if name}) < len([name for name in names if name])
+        doubled |= len({self.dialect.fold(name) for name in names if name}) < len([name for name in names if name])
         entry = Entry(alias, columns, 0 < len(names) == len(columns) and not is_renamed(node), doubled)
         scope.names[written] = entry
         return entry

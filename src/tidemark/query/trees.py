@@ -24,6 +24,20 @@ def own_items(select: exp.Select) -> list[exp.Expression]:
     return items + [join.this for join in select.args.get("joins") or []]
 
 
+def open_first(select: exp.Select) -> None:
+    """Take parentheses off that come first in FROM: what is joined there is joined like the rest."""
+    from_ = select.args.get("from_")
+    while from_ is not None and isinstance(from_.this, exp.Subquery):
+        around, first = from_.this, from_.this.this
+        said = {key for key, value in around.args.items() if value}
+        if not isinstance(first, exp.Table | exp.Subquery) or not said <= {"this", "joins"}:
+            break
+        joins = [join for node in (first, around, select) for join in node.args.get("joins") or ()]
+        first.set("joins", None)
+        from_.set("this", first)
+        select.set("joins", joins)
+
+
 def outputs_of(query: exp.Expression) -> list[tuple[str, exp.Expression]]:
     """(name, expression) of each column of a query, as its first SELECT has them."""
     while isinstance(query, exp.SetOperation):
