@@ -50,10 +50,10 @@ def _dialect(engine_url: str) -> Dialect:
 
 
 def _expression(rng: random.Random, engine: str) -> str:
-    """A value, two operators and what may stand before them."""
+    """A value, two operators or three, and what may stand before them."""
     values, between, behind, before = PARTS[engine]
     text = rng.choice(values)
-    for _ in range(2):
+    for _ in range(rng.choice((2, 2, 3))):
         if rng.random() < 0.6:
             text = (
                 f"{text} {rng.choice(between)} {rng.choice(before) if rng.random() < 0.25 else ''}{rng.choice(values)}"
@@ -126,6 +126,7 @@ def test_keys_of_documents_are_as_written(engine_url: str, arrow: str) -> None:
         (POSTGRESQL, "interval(3) '1 day'", "interval '…'"),
         (SQLITE, "a <> b LIKE c", "parentheses"),
         (SQLITE, "a < b NOT BETWEEN 0 AND 1", "parentheses"),
+        (SQLITE, "a < b NOT BETWEEN 0 AND 1 IS TRUE", "parentheses"),
         (SQLITE, "NOT a NOT IN (0, b) % c", "parentheses"),
     ],
 )

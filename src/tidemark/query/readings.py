@@ -13,12 +13,31 @@ from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect as GlotDialect
 from sqlglot.dialects.postgres import Postgres
 from sqlglot.dialects.sqlite import SQLite
+from sqlglot.parsers.sqlite import SQLiteParser
 from sqlglot.tokenizer_core import Token, TokenType
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Place, Refusal
 
-GRAMMARS: dict[str, GlotDialect] = {"sqlite": SQLite(), "postgres": Postgres()}
+_USERS = "users"
+"""On a node: parentheses that the user wrote."""
+
+
+class _Marking(SQLiteParser):
+    """Tells the parentheses of the user from those that sqlglot puts around what it has read so far."""
+
+    def _parse_paren(self) -> exp.Expr | None:
+        found = super()._parse_paren()
+        if isinstance(found, exp.Paren):
+            found.meta[_USERS] = True
+        return found
+
+
+class _SQLite(SQLite):
+    parser_class = _Marking
+
+
+GRAMMARS: dict[str, GlotDialect] = {"sqlite": _SQLite(), "postgres": Postgres()}
 """sqlglot's dialect of each engine."""
 
 SIGN = TokenType.PIPE_SLASH
@@ -67,8 +86,6 @@ _NO_BOUND = frozenset(
 _ARROWS = (TokenType.ARROW, TokenType.DARROW)
 _SETS = (TokenType.ROLLUP, TokenType.CUBE, TokenType.GROUPING_SETS)
 
-_OURS = "ours"
-"""On a node: parentheses that the user did not write."""
 _RANGES = (exp.In, exp.Like, exp.Escape, exp.Glob, exp.Between, exp.Is, exp.Match, exp.NullSafeEQ, exp.NullSafeNEQ)
 _TIGHTER = (
     *(exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.DPipe),
@@ -186,9 +203,7 @@ def mend(tree: exp.Expr, dialect: Dialect) -> None:
             node.replace(exp.Introducer(this=exp.Var(this=_SIGNS[dialect.name]), expression=node.this))
         elif isinstance(node, exp.Not) and _is_operand(node):
             # NOT binds less than what stands around it, while NOT IN and its like bind more.
-            around = exp.Paren(this=node.copy())
-            around.meta[_OURS] = True
-            node.replace(around)
+            node.replace(exp.Paren(this=node.copy()))
         elif isinstance(node, exp.JSONExtract | exp.JSONExtractScalar):
             _take_off_parentheses(node)
 
@@ -217,8 +232,6 @@ def mixed_chain(tree: exp.Expression) -> exp.Expression | None:
 
 def _is_range(side: exp.Expr) -> bool:
     """Whether a side of an operator is IN, LIKE and the like, with NOT or without, and not in parentheses of the user's."""
-    if isinstance(side, exp.Paren) and side.meta.get(_OURS):
+    while isinstance(side, exp.Not) or (isinstance(side, exp.Paren) and not side.meta.get(_USERS)):
         side = side.this
-        while isinstance(side, exp.Not):
-            side = side.this
     return isinstance(side, _RANGES)
