@@ -225,6 +225,12 @@ SPELLINGS = (
         "UNION ALL SELECT live, a, b FROM follows",
     ),
     Case(
+        "names_as_far_as_joined",
+        "SELECT f.a, f.b, p.id, u.region FROM follows f JOIN posts p ON score = b "
+        "RIGHT JOIN (SELECT id, id AS score, region FROM users) u ON u.id = f.a",
+        engine="postgres",
+    ),
+    Case(
         "stars_in_parentheses",
         "SELECT * FROM ((SELECT region, id FROM users) x JOIN (SELECT score, id FROM posts) y USING (id)) AS z "
         "UNION ALL SELECT live, a, b FROM follows",

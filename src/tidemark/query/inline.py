@@ -207,11 +207,10 @@ def fold(identifier: exp.Expression, dialect: Dialect) -> str:
     return dialect.fold(name) if identifier.args.get("quoted") else ascii_lower(name)
 
 
-def unwrapped(node: exp.Expr, *, named: bool = False) -> exp.Expression:
-    """The query inside parentheses that do nothing: around joins they are an item of FROM, and so they are around what is `named`
-    there."""
-    while isinstance(node, exp.Subquery | exp.Paren) and isinstance(node.this, exp.Query):
-        if node.args.get("joins") or (named and node.args.get("alias")):
-            break
+def unwrapped(node: exp.Expr) -> exp.Expression:
+    """The query inside parentheses that do nothing: around joins they are an item of FROM."""
+    while (
+        isinstance(node, exp.Subquery | exp.Paren) and isinstance(node.this, exp.Query) and not node.args.get("joins")
+    ):
         node = node.this
     return cast(exp.Expression, node)

@@ -107,8 +107,8 @@ class Resolver:
             scope.padded |= padded.get(join.side.upper() if join is not None else "", set())
             merged.add(join, shown)
             if join is not None and join.args.get("on") and not self.dialect.joins_look_ahead:
-                seen = replace(merged, names=dict(merged.names))
-                conditions.append((join, Scope(dict(scope.names), scope.padded, seen)))
+                so_far = replace(merged, names=dict(merged.names))
+                conditions.append((join, Scope(dict(scope.names), scope.padded, so_far)))
         scope.merged = merged
         scopes = (scope, *outer)
         if self.dialect.language.rows_are_values:
@@ -173,7 +173,7 @@ class Resolver:
     def _open(self, node: exp.Expression, scope: Scope, outer: Scopes) -> Shown | None:
         """Enter an item's names; what it shows, where that is more than the columns of its entry."""
         lateral = isinstance(node, exp.Lateral)
-        query = unwrapped(node.this, named=True) if isinstance(node, exp.Lateral | exp.Subquery) else None
+        query = unwrapped(node.this) if isinstance(node, exp.Lateral | exp.Subquery) else None
         if isinstance(node, exp.Subquery) and isinstance(query, exp.Table | exp.Subquery):
             return self._open_joins(node, scope, outer)
         if isinstance(query, exp.Select | exp.SetOperation):
