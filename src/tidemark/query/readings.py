@@ -7,37 +7,23 @@ Promises: what is written of a tree means what the user wrote, and so does the t
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, cast
+from typing import cast
 
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect as GlotDialect
 from sqlglot.dialects.postgres import Postgres
 from sqlglot.dialects.sqlite import SQLite
-from sqlglot.parsers.sqlite import SQLiteParser
 from sqlglot.tokenizer_core import Token, TokenType
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Place, Refusal
 
 _USERS = "users"
-"""On a node: parentheses that the user wrote."""
+"""Beside a token, where comments are, and on a node: parentheses that the user wrote, and not those that sqlglot puts around what
+it has read so far."""
 
 
-class _Marking(SQLiteParser):
-    """Tells the parentheses of the user from those that sqlglot puts around what it has read so far."""
-
-    def _parse_paren(self) -> exp.Expr | None:
-        found = super()._parse_paren()
-        if isinstance(found, exp.Paren):
-            found.meta[_USERS] = True
-        return found
-
-
-class _SQLite(SQLite):
-    parser_class = cast(Any, _Marking)
-
-
-GRAMMARS: dict[str, GlotDialect] = {"sqlite": _SQLite(), "postgres": Postgres()}
+GRAMMARS: dict[str, GlotDialect] = {"sqlite": SQLite(), "postgres": Postgres()}
 """sqlglot's dialect of each engine."""
 
 SIGN = TokenType.PIPE_SLASH
@@ -99,6 +85,8 @@ def ready(tokens: list[Token], dialect: Dialect) -> list[Token]:
         for token, after in pairwise(tokens):
             if after.token_type is TokenType.PLUS and token.token_type in _BEFORE_OPERANDS:
                 after.token_type = SIGN
+            if token.token_type is TokenType.L_PAREN:
+                token.comments.append(_USERS)
         return _arrows(_bounded(tokens))
     for token, after in pairwise(tokens):
         is_named = token.token_type is TokenType.INTERVAL and after.token_type is TokenType.L_PAREN
@@ -198,6 +186,9 @@ def _arrows(tokens: list[Token]) -> list[Token]:
 def mend(tree: exp.Expr, dialect: Dialect) -> None:
     """Put right what sqlglot read."""
     for node in reversed(list(tree.walk())):
+        if _USERS in (node.comments or ()):
+            node.comments = [one for one in node.comments or () if one != _USERS]
+            node.meta[_USERS] = True
         if isinstance(node, exp.Sqrt):
             # A node that is written as two words beside each other.
             node.replace(exp.Introducer(this=exp.Var(this=_SIGNS[dialect.name]), expression=node.this))
