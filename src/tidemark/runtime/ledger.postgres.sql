@@ -1,4 +1,4 @@
--- The ledger on PostgreSQL: every bookkeeping statement, named, with its purpose. Times are UTC texts of the database's clock.
+-- The ledger on PostgreSQL: the bookkeeping statements that are a text of its own here. The others are in ledger.sql.
 
 -- name: exists
 -- One number: how many of the ledger's first table are there, 0 or 1.
@@ -21,55 +21,6 @@ RETURN to_char(
     (clock_timestamp() + ahead * interval '1 second') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24":"MI":"SS.MS"Z"'
 );
 
--- name: create_meta
--- Facts about the ledger itself: the version of its shape and the epoch of this copy of the database.
-CREATE TABLE tidemark._meta (
-    key TEXT NOT NULL PRIMARY KEY,
-    value TEXT NOT NULL
-);
-
--- name: create_derived
--- One row for every generation of every derived table: its script, its state, how far its filling has come, and how many
--- rows the last clean verification counted; `portion` is how many units a transaction of its ticks takes at first, and `far` is 1 when
--- few changes reach more. The script is last: it is long, and what stands behind it is slow to reach.
-CREATE TABLE tidemark._derived (
-    name TEXT NOT NULL,
-    generation INTEGER NOT NULL,
-    fingerprint TEXT NOT NULL,
-    class TEXT NOT NULL,
-    freshness TEXT NOT NULL CHECK (freshness IN ('commit', 'tick')),
-    state TEXT NOT NULL CHECK (state IN ({derived_states})),
-    replaces TEXT NOT NULL,
-    installed_at TEXT NOT NULL,
-    live_at TEXT,
-    verified_at TEXT,
-    failure TEXT,
-    cursor_at bigint NOT NULL DEFAULT 0,
-    cursor_total bigint NOT NULL DEFAULT 0,
-    rows_counted bigint,
-    counted_at TEXT,
-    portion bigint,
-    far integer NOT NULL DEFAULT 0,
-    script TEXT NOT NULL,
-    PRIMARY KEY (name, generation)
-);
-
--- name: create_checkpoint
--- How far each log is consumed: `snapshot` is done, `target` is being sealed, `position` in `file` is how far that has come. `even` is 1 when
--- every stored row is known to be of the moment of `snapshot`.
-CREATE TABLE tidemark._checkpoint (
-    derived TEXT NOT NULL,
-    generation INTEGER NOT NULL,
-    source TEXT NOT NULL,
-    snapshot TEXT NOT NULL,
-    target TEXT,
-    position bigint NOT NULL DEFAULT 0,
-    file TEXT NOT NULL DEFAULT '',
-    even INTEGER NOT NULL DEFAULT 0,
-    sealed_at TEXT NOT NULL,
-    PRIMARY KEY (derived, generation, source)
-);
-
 -- name: create_mark
 -- How far each source without triggers is scanned: every row up to `mark` was looked at (NULL = before the first). A scan that
 -- is under way goes to `target`; at `inside` it exhausts a position that is too big for one batch, behind the row `behind`. Positions
@@ -89,39 +40,6 @@ CREATE TABLE tidemark._mark (
     PRIMARY KEY (derived, generation, source)
 );
 
--- name: create_capture
--- What is written down of each source's changes, and by which objects: one row for each source that is read by ticks.
-CREATE TABLE tidemark._capture (
-    source TEXT NOT NULL PRIMARY KEY,
-    fingerprint TEXT NOT NULL,
-    capture TEXT NOT NULL,
-    installed_at TEXT NOT NULL
-);
-
--- name: create_source
--- What the sources of each generation were when its filling began, as JSON: against it a change of the schema is noticed.
-CREATE TABLE tidemark._source (
-    derived TEXT NOT NULL,
-    generation INTEGER NOT NULL,
-    facts TEXT NOT NULL,
-    PRIMARY KEY (derived, generation)
-);
-
--- name: create_sweep
--- How far the verification for ever has come in each generation, when the newest sweep began and ended, and when the last
--- complete one began.
-CREATE TABLE tidemark._sweep (
-    derived TEXT NOT NULL,
-    generation INTEGER NOT NULL,
-    began_at TEXT NOT NULL,
-    ended_at TEXT,
-    whole_at TEXT,
-    done bigint NOT NULL DEFAULT 0,
-    total bigint NOT NULL DEFAULT 0,
-    drift bigint NOT NULL DEFAULT 0,
-    PRIMARY KEY (derived, generation)
-);
-
 -- name: create_moment
 -- The time that each derived table which reads the clock was last made true for.
 CREATE TABLE tidemark._moment (
@@ -129,121 +47,6 @@ CREATE TABLE tidemark._moment (
     generation INTEGER NOT NULL,
     at timestamptz NOT NULL,
     PRIMARY KEY (derived, generation)
-);
-
--- name: create_cost
--- What each way of keeping a derived table true has cost lately, and why it was chosen last: `ms` for `work`, both fading.
-CREATE TABLE tidemark._cost (
-    derived TEXT NOT NULL,
-    generation INTEGER NOT NULL,
-    way TEXT NOT NULL,
-    work double precision NOT NULL,
-    ms double precision NOT NULL,
-    times INTEGER NOT NULL,
-    chosen_at TEXT NOT NULL,
-    reason TEXT NOT NULL,
-    PRIMARY KEY (derived, generation, way)
-);
-
--- name: create_run
--- The history: one row for every time that a duty did something. Rows are kept, never overwritten by a later run.
-CREATE TABLE tidemark._run (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    kind TEXT NOT NULL,
-    derived TEXT NOT NULL,
-    generation INTEGER NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ({run_states})),
-    holder TEXT NOT NULL,
-    started TEXT NOT NULL,
-    ended TEXT,
-    rows_done bigint NOT NULL DEFAULT 0,
-    rows_total bigint,
-    rows_written bigint NOT NULL DEFAULT 0,
-    longest_ms float8 NOT NULL DEFAULT 0,
-    message TEXT,
-    cause TEXT
-);
-
--- name: create_drift
--- Every row that was found wrong: what was stored, what was true, and how it ended.
-CREATE TABLE tidemark._drift (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    derived TEXT NOT NULL,
-    generation INTEGER NOT NULL,
-    key_hash TEXT NOT NULL,
-    key TEXT NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('missing', 'extra', 'different', 'stale')),
-    stored TEXT,
-    truth TEXT,
-    found_at TEXT NOT NULL,
-    found_run bigint NOT NULL,
-    closed_at TEXT,
-    closed_run bigint,
-    outcome TEXT CHECK (outcome IN ('repaired', 'gone'))
-);
-
--- name: create_drift_open
--- A row that is wrong is open once, however often it is found.
-CREATE UNIQUE INDEX _drift_open ON tidemark._drift (derived, generation, key_hash) WHERE closed_at IS NULL;
-
--- name: create_lease
--- Who may perform a duty, until when; `term` grows with every holder and fences off the ones before. `shape` is that of the ledger
--- which the holder's version keeps.
-CREATE TABLE tidemark._lease (
-    duty TEXT NOT NULL PRIMARY KEY,
-    holder TEXT NOT NULL,
-    term bigint NOT NULL,
-    expires TEXT NOT NULL,
-    shape TEXT NOT NULL
-);
-
--- name: create_backfill
--- One row for every backfill: where it stands, what an operator wishes of it, and what its runner last told.
-CREATE TABLE tidemark._backfill (
-    name TEXT NOT NULL PRIMARY KEY,
-    kind TEXT NOT NULL CHECK (kind IN ('data', 'fill')),
-    fingerprint TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ({backfill_states})),
-    wish TEXT NOT NULL DEFAULT '' CHECK (wish IN ('', 'pause', 'cancel')),
-    nice float8,
-    attempt INTEGER NOT NULL DEFAULT 1,
-    run bigint,
-    rows_total bigint,
-    total_is_estimate INTEGER NOT NULL DEFAULT 0,
-    rate float8,
-    rate_state TEXT NOT NULL DEFAULT 'unknown',
-    reasons TEXT NOT NULL DEFAULT '[]',
-    failure TEXT,
-    started TEXT,
-    ended TEXT,
-    updated TEXT
-);
-
--- name: create_backfill_range
--- How far each range of keys of a backfill has come: keys after `low` up to `high`, done up to `cursor`.
-CREATE TABLE tidemark._backfill_range (
-    backfill TEXT NOT NULL,
-    place INTEGER NOT NULL,
-    low TEXT,
-    high TEXT,
-    cursor TEXT,
-    rows_done bigint NOT NULL DEFAULT 0,
-    rows_written bigint NOT NULL DEFAULT 0,
-    finished INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (backfill, place)
-);
-
--- name: create_quarantine
--- Every key that a backfill quarantined, with its error and the attempt; closed when a later attempt did it.
-CREATE TABLE tidemark._quarantine (
-    backfill TEXT NOT NULL,
-    key_hash TEXT NOT NULL,
-    key TEXT NOT NULL,
-    attempt INTEGER NOT NULL,
-    error TEXT NOT NULL,
-    found_at TEXT NOT NULL,
-    closed_at TEXT,
-    PRIMARY KEY (backfill, key_hash)
 );
 
 -- name: create_outbox
@@ -266,79 +69,6 @@ CREATE TABLE tidemark._outbox (
     delivered TEXT,
     alike bigint
 );
-
--- name: create_outbox_once
--- A row reaches a threshold once, where that is what was asked for.
-CREATE UNIQUE INDEX _outbox_once ON tidemark._outbox (derived, column_name, threshold, key) WHERE once = 1;
-
--- name: create_outbox_alike
--- What a row reached whose key was spelled otherwise then.
-CREATE INDEX _outbox_alike ON tidemark._outbox (derived, column_name, threshold, alike) WHERE alike IS NOT NULL;
-
--- name: create_outbox_open
--- What waits is found without reading what does not.
-CREATE INDEX _outbox_open ON tidemark._outbox (id) WHERE state <> 'delivered';
-
--- name: create_silence
--- A row here, in a transaction that is under way, keeps the rows which that transaction changes from giving events.
-CREATE TABLE tidemark._silence (
-    holder TEXT NOT NULL
-);
-
--- part: now
--- What the function says for no second ahead, spelled out: a call of it is planned anew with each statement, which takes 55 microseconds.
-to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24":"MI":"SS.MS"Z"')
-
--- name: fall_silent
--- From here to the end of this transaction, changed rows give no events.
-INSERT INTO tidemark._silence (holder) VALUES (:holder);
-
--- name: speak_again
--- Nobody else ever sees that there was silence.
-DELETE FROM tidemark._silence WHERE holder = :holder;
-
--- name: list_events
--- Events, oldest first: those in one state, or all.
-SELECT id, derived, column_name, threshold, key, old_row, new_row, position, time, happened, state, attempts, error
-FROM tidemark._outbox WHERE (CAST(:state AS TEXT) = '' OR state = :state) AND id > :after ORDER BY id LIMIT :limit;
-
--- name: count_events
--- How many events are in each state.
-SELECT state, count(*) FROM tidemark._outbox GROUP BY state ORDER BY state;
-
--- name: take_event
--- One event that still waits, locked until the end of this transaction; no row when somebody else told it.
-SELECT id FROM tidemark._outbox WHERE id = :id AND state = 'waiting' FOR UPDATE;
-
--- name: set_delivered
--- Somebody was told.
-UPDATE tidemark._outbox SET state = 'delivered', attempts = attempts + 1, error = NULL, delivered = {now} WHERE id = :id;
-
--- name: set_undelivered
--- A handler failed: it is told again, or not any more until somebody looks.
-UPDATE tidemark._outbox SET attempts = attempts + 1, error = :error,
-    state = CASE WHEN attempts + 1 >= :attempts_max THEN 'failed' ELSE 'waiting' END
-WHERE id = :id;
-
--- name: rename_events
--- A derived table has another name: what was told of it is known under that, and what waits is told under it. What was told under
--- both names stays twice.
-UPDATE tidemark._outbox AS o SET derived = :after
-WHERE o.derived = :before AND NOT (o.once = 1 AND EXISTS (
-    SELECT 1 FROM tidemark._outbox AS e WHERE e.derived = :after AND e.column_name = o.column_name AND e.threshold = o.threshold
-    AND e.key = o.key AND e.once = 1));
-
--- name: retry_events
--- What failed waits again.
-UPDATE tidemark._outbox SET state = 'waiting', attempts = 0 WHERE state = 'failed';
-
--- name: set_meta
--- Remember a fact about the ledger.
-INSERT INTO tidemark._meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value;
-
--- name: read_meta
--- A fact about the ledger.
-SELECT value FROM tidemark._meta WHERE key = :key;
 
 -- name: list_meta
 -- Facts about the ledger whose name begins with a word.
@@ -375,112 +105,9 @@ SELECT 'cluster ' || CAST(system_identifier AS text) FROM pg_control_system();
 -- What identifies the database within its cluster, where the role may not ask for more.
 SELECT 'database ' || CAST(oid AS text) FROM pg_catalog.pg_database WHERE datname = current_database();
 
--- name: claim_cluster
--- Record where the database is now, if nobody else did.
-UPDATE tidemark._meta SET value = :here WHERE key = 'cluster' AND value = :known;
-
 -- name: forget_future
 -- Changes with transaction numbers that this cluster has not given yet: they were made in another one.
 DELETE FROM {log} WHERE xid >= pg_snapshot_xmax(pg_current_snapshot());
-
--- name: add_derived
--- Record a generation before the first of its objects is created.
-INSERT INTO tidemark._derived
-    (name, generation, fingerprint, class, freshness, state, script, replaces, installed_at)
-VALUES (:name, :generation, :fingerprint, :class, :freshness, 'planned', :script, :replaces, {now});
-
--- name: read_state
--- The state of a generation, and what it is.
-SELECT state, fingerprint FROM tidemark._derived WHERE name = :name AND generation = :generation;
-
--- name: list_states
--- What came, went or moved since the last look shows here, without reading a script.
-SELECT name, generation, state, fingerprint FROM tidemark._derived ORDER BY name, generation;
-
--- name: list_derived
--- Every generation of every derived table, but for its script.
-SELECT name, generation, fingerprint, state, replaces, live_at, verified_at, failure,
-       cursor_at, cursor_total, rows_counted, counted_at
-FROM tidemark._derived
-ORDER BY name, generation;
-
--- name: list_named
--- The same of those under one name.
-SELECT name, generation, fingerprint, state, replaces, live_at, verified_at, failure,
-       cursor_at, cursor_total, rows_counted, counted_at
-FROM tidemark._derived
-WHERE name = :name
-ORDER BY generation;
-
--- name: read_script
--- The script of a generation, as long as it is the one that was listed.
-SELECT script FROM tidemark._derived WHERE name = :name AND generation = :generation AND fingerprint = :fingerprint;
-
--- name: list_derived_whole
--- Every generation of every derived table, with the script at the end.
-SELECT name, generation, fingerprint, state, replaces, live_at, verified_at, failure,
-       cursor_at, cursor_total, rows_counted, counted_at, script
-FROM tidemark._derived
-ORDER BY name, generation;
-
--- name: move_derived
--- Move a generation from one state to another, unless somebody else moved it.
-UPDATE tidemark._derived SET state = :after, failure = :failure
-WHERE name = :name AND generation = :generation AND state = :before;
-
--- name: mark_live
--- Record when a generation became readable.
-UPDATE tidemark._derived SET live_at = {now} WHERE name = :name AND generation = :generation;
-
--- name: mark_verified
--- Record that every key was compared and nothing differed.
-UPDATE tidemark._derived SET verified_at = {now} WHERE name = :name AND generation = :generation;
-
--- name: mark_counted
--- Record how many rows a verification counted in which nothing differed.
-UPDATE tidemark._derived SET rows_counted = :rows, counted_at = {now} WHERE name = :name AND generation = :generation;
-
--- name: mark_unverified
--- Forget the last clean verification, because a gap or a finding came after it.
-UPDATE tidemark._derived SET verified_at = NULL WHERE name = :name AND generation = :generation;
-
--- name: set_cursor
--- Record how far the filling has come, in the transaction that came so far.
-UPDATE tidemark._derived SET cursor_at = :cursor_at, cursor_total = :cursor_total
-WHERE name = :name AND generation = :generation;
-
--- name: advance_cursor
--- Record that so many more keys are filled, in the transaction that filled them.
-UPDATE tidemark._derived SET cursor_at = cursor_at + :keys
-WHERE name = :name AND generation = :generation;
-
--- name: read_portion
--- How many units a transaction takes at first, NULL before anything was measured, and whether few changes reach more.
-SELECT portion, far FROM tidemark._derived WHERE name = :name AND generation = :generation;
-
--- name: set_portion
--- Remember it, in the transaction of those who found out.
-UPDATE tidemark._derived SET portion = :portion, far = :far WHERE name = :name AND generation = :generation;
-
--- name: set_script
--- The advice in a script changed, and nothing that the database sees.
-UPDATE tidemark._derived SET script = :script, fingerprint = :fingerprint WHERE name = :name AND generation = :generation;
-
--- name: remove_derived
--- Forget a generation whose objects are gone.
-DELETE FROM tidemark._derived WHERE name = :name AND generation = :generation;
-
--- name: end_renaming
--- When the last generation under an old name is gone, nothing is known by that name any more; another declaration may have it.
-UPDATE tidemark._derived SET replaces = '' WHERE replaces = :name AND NOT EXISTS (SELECT 1 FROM tidemark._derived AS d WHERE d.name = :name);
-
--- name: remove_checkpoint
--- Forget the checkpoint of one log that a generation does not read any more.
-DELETE FROM tidemark._checkpoint WHERE derived = :derived AND generation = :generation AND source = :source;
-
--- name: remove_checkpoints
--- Forget the checkpoints of a generation whose objects are gone.
-DELETE FROM tidemark._checkpoint WHERE derived = :name AND generation = :generation;
 
 -- part: lacking_rights
 -- The roles that run functions of ours behind triggers (`behind`), and what of ours each may not use that it needs (`lacking`).
@@ -738,58 +365,11 @@ SELECT concat_ws(' ', (SELECT value FROM tidemark._meta WHERE key = 'cluster'),
                  (SELECT CAST(d.oid AS text) FROM pg_database AS d WHERE d.datname = current_database()),
                  CAST(CAST('tidemark._meta' AS regclass) AS oid));
 
--- name: set_facts
--- Write down what the sources of a generation are.
-INSERT INTO tidemark._source (derived, generation, facts) VALUES (:derived, :generation, :facts)
-ON CONFLICT (derived, generation) DO UPDATE SET facts = excluded.facts;
-
--- name: add_facts
--- Write down what has come to the sources of a generation, where nobody has written down anything else since.
-UPDATE tidemark._source SET facts = :facts WHERE derived = :derived AND generation = :generation AND facts = :before;
-
--- name: list_facts
--- What the sources of every generation were.
-SELECT derived, generation, facts FROM tidemark._source;
-
--- name: list_facts_of
--- What the sources of the generations under one name were.
-SELECT derived, generation, facts FROM tidemark._source WHERE derived = :derived;
-
--- name: remove_facts
--- Forget what the sources of a generation were.
-DELETE FROM tidemark._source WHERE derived = :name AND generation = :generation;
-
--- name: begin_sweep
--- Begin a sweep at the first key.
-INSERT INTO tidemark._sweep (derived, generation, began_at) VALUES (:derived, :generation, {now})
-ON CONFLICT (derived, generation) DO UPDATE SET began_at = excluded.began_at, ended_at = NULL, done = 0, total = 0, drift = 0;
-
--- name: advance_sweep
--- Record how far a sweep has come.
-UPDATE tidemark._sweep SET done = :done, total = :total, drift = :drift WHERE derived = :derived AND generation = :generation;
-
--- name: end_sweep
--- A sweep has come to its end.
-UPDATE tidemark._sweep SET ended_at = {now}, whole_at = began_at, done = total
-WHERE derived = :derived AND generation = :generation;
-
 -- name: read_sweep
 -- How far the newest sweep has come, how many seconds ago it began, how many ago the last complete one began, and whether it
 -- has ended: 1 or 0.
 SELECT done, total, drift, CAST(extract(epoch FROM clock_timestamp() - CAST(began_at AS timestamptz)) AS float8), CAST(extract(epoch FROM clock_timestamp() - CAST(whole_at AS timestamptz)) AS float8), CASE WHEN ended_at IS NULL THEN 0 ELSE 1 END
 FROM tidemark._sweep WHERE derived = :derived AND generation = :generation;
-
--- name: remove_sweep
--- Forget the sweeps of a generation whose objects are gone.
-DELETE FROM tidemark._sweep WHERE derived = :name AND generation = :generation;
-
--- name: remove_processor
--- Forget how long the function of a generation took whose objects are gone.
-DELETE FROM tidemark._processor WHERE derived = :name AND generation = :generation;
-
--- name: remove_quarantined_unit
--- Forget the units that it failed for.
-DELETE FROM tidemark._poison WHERE derived = :name AND generation = :generation;
 
 -- name: read_clock
 -- What time it is for the database.
@@ -799,39 +379,6 @@ SELECT CAST(pg_catalog.now() AS text);
 -- Record the time that a derived table is made true for from now on, NULL being the database's own.
 INSERT INTO tidemark._moment (derived, generation, at) VALUES (:derived, :generation, coalesce(CAST(:at AS timestamptz), pg_catalog.now()))
 ON CONFLICT (derived, generation) DO UPDATE SET at = excluded.at;
-
--- name: remove_moment
--- Forget the recorded time of a generation whose objects are gone.
-DELETE FROM tidemark._moment WHERE derived = :name AND generation = :generation;
-
--- name: remove_drift
--- Forget the findings about a generation whose objects are gone.
-DELETE FROM tidemark._drift WHERE derived = :name AND generation = :generation;
-
--- name: list_captures
--- The capture of every source, but for its text.
-SELECT source, fingerprint FROM tidemark._capture ORDER BY source;
-
--- name: list_captures_whole
--- The same with the text at the end.
-SELECT source, fingerprint, capture FROM tidemark._capture ORDER BY source;
-
--- name: set_capture
--- Write down a capture before the first of its objects is created, or with the objects that a longer one brings.
-INSERT INTO tidemark._capture (source, fingerprint, capture, installed_at)
-VALUES (:source, :fingerprint, :capture, {now})
-ON CONFLICT (source) DO UPDATE SET fingerprint = excluded.fingerprint, capture = excluded.capture;
-
--- name: remove_capture
--- Forget a capture whose objects are gone.
-DELETE FROM tidemark._capture WHERE source = :source;
-
--- name: set_checkpoint
--- Begin, or begin again, to read a log: from what is in it now, before any key is computed.
-INSERT INTO tidemark._checkpoint (derived, generation, source, snapshot, sealed_at)
-VALUES (:derived, :generation, :source, :snapshot, {now})
-ON CONFLICT (derived, generation, source) DO UPDATE
-SET snapshot = excluded.snapshot, target = NULL, position = 0, even = 0, sealed_at = excluded.sealed_at;
 
 -- name: list_standing
 -- Of every generation: rows that are known to be wrong, the way that was chosen last and why, and its newest sweep as `read_sweep`.
@@ -844,21 +391,6 @@ LEFT JOIN tidemark._cost AS c ON c.derived = d.name AND c.generation = d.generat
                  AND o.times > 0 ORDER BY o.chosen_at DESC, o.way LIMIT 1)
 LEFT JOIN tidemark._sweep AS s ON s.derived = d.name AND s.generation = d.generation;
 
--- name: list_all_checkpoints
--- The checkpoints of every generation.
-SELECT derived, generation, source, snapshot, target, position, file, sealed_at, even FROM tidemark._checkpoint ORDER BY source;
-
--- name: list_all_marks
--- How far the sources without triggers of every generation are scanned.
-SELECT derived, generation, source, mark, target, inside, behind, settled, candidate, lockers, scanned_at FROM tidemark._mark
-ORDER BY source;
-
--- name: list_checkpoints
--- The checkpoints of one generation.
-SELECT source, snapshot, target, position, file, sealed_at, even FROM tidemark._checkpoint
-WHERE derived = :derived AND generation = :generation
-ORDER BY source;
-
 -- name: find_target
 -- The snapshot that a seal which begins now goes up to.
 SELECT CAST(pg_current_snapshot() AS text);
@@ -867,11 +399,6 @@ SELECT CAST(pg_current_snapshot() AS text);
 -- Begin a seal: record the snapshots that it goes up to, a JSON object by source.
 UPDATE tidemark._checkpoint SET target = CAST(:moments AS json) ->> source, position = 0, file = ''
 WHERE derived = :derived AND generation = :generation;
-
--- name: set_position
--- Record how far a log is sealed, in the transaction that sealed it.
-UPDATE tidemark._checkpoint SET position = :position, file = :file
-WHERE derived = :derived AND generation = :generation AND source = :source;
 
 -- name: move_checkpoints
 -- Put the checkpoints of a generation at moments, a JSON object by source: everything up to there is in the rows.
@@ -904,22 +431,6 @@ CROSS JOIN LATERAL (
 ) AS w
 WHERE c.derived = :derived AND c.generation = :generation AND c.source = {source};
 
--- name: finish_seal
--- Advance the checkpoints: everything up to the targets is in the dirty set.
-UPDATE tidemark._checkpoint SET snapshot = target, target = NULL, position = 0, even = 0, sealed_at = {now}
-WHERE derived = :derived AND generation = :generation AND target IS NOT NULL;
-
--- name: list_marks
--- How far the sources without triggers of one generation are scanned.
-SELECT source, mark, target, inside, behind, settled, candidate, lockers, scanned_at FROM tidemark._mark
-WHERE derived = :derived AND generation = :generation
-ORDER BY source;
-
--- name: find_marks
--- The marks that any generation of a derived table, or of the one that had its name before, has in a source.
-SELECT mark FROM tidemark._mark WHERE derived IN (:derived, :replaces) AND source = :source AND generation <> CASE WHEN derived = :derived
-THEN :generation ELSE -1 END ORDER BY derived = :derived DESC, generation DESC;
-
 -- name: seed_mark
 -- Where the first scan begins. A mark that is there is never overwritten.
 INSERT INTO tidemark._mark (derived, generation, source, mark, settled, scanned_at)
@@ -936,11 +447,6 @@ WHERE derived = :derived AND generation = :generation AND source = :source;
 UPDATE tidemark._mark SET settled = CAST(:settled AS text), candidate = NULL, lockers = '[]'
 WHERE derived = :derived AND generation = :generation AND source = :source;
 
--- name: begin_scan
--- Scan up to the settled position.
-UPDATE tidemark._mark SET target = settled
-WHERE derived = :derived AND generation = :generation AND source = :source AND settled IS NOT NULL AND (mark IS NULL OR mark <> settled);
-
 -- name: go_back
 -- The source ends before the mark: its last rows are gone, and positions may be given again.
 UPDATE tidemark._mark SET mark = CAST(:mark AS text), settled = CAST(:mark AS text), target = NULL, inside = NULL, behind = '', candidate = NULL, lockers = '[]',
@@ -952,29 +458,10 @@ WHERE derived = :derived AND generation = :generation AND source = :source;
 UPDATE tidemark._mark SET mark = (SELECT CAST({place} AS text) FROM {slice} ORDER BY {place} DESC LIMIT 1), scanned_at = {now}
 WHERE derived = :derived AND generation = :generation AND source = :source;
 
--- name: finish_scan
--- Every row up to the target was looked at; the effects of the last of them are in this transaction too.
-UPDATE tidemark._mark SET mark = target, target = NULL, inside = NULL, behind = '', scanned_at = {now}
-WHERE derived = :derived AND generation = :generation AND source = :source;
-
 -- name: enter_position
 -- A position has more rows than a batch: it is exhausted before the mark moves.
 UPDATE tidemark._mark SET inside = (SELECT CAST({place} AS text) FROM {slice} ORDER BY {place} DESC LIMIT 1), behind = ''
 WHERE derived = :derived AND generation = :generation AND source = :source;
-
--- name: stay_inside
--- How far the position that is being exhausted was looked at.
-UPDATE tidemark._mark SET behind = :behind
-WHERE derived = :derived AND generation = :generation AND source = :source;
-
--- name: leave_position
--- The position is exhausted.
-UPDATE tidemark._mark SET mark = inside, inside = NULL, behind = '', scanned_at = {now}
-WHERE derived = :derived AND generation = :generation AND source = :source;
-
--- name: remove_marks
--- Forget the marks of a generation whose objects are gone.
-DELETE FROM tidemark._mark WHERE derived = :name AND generation = :generation;
 
 -- name: list_lockers
 -- Who may write a source at this moment, prepared transactions too: the virtual transaction, its numbers, whether it is
@@ -1074,45 +561,6 @@ SELECT k.snapshot, (SELECT count(*) FROM (SELECT 1 FROM {log} WHERE NOT pg_visib
 FROM (SELECT snapshot, CAST(snapshot AS pg_snapshot) AS at
       FROM (SELECT DISTINCT snapshot FROM tidemark._checkpoint WHERE source = :{source}) AS c OFFSET 0) AS k;
 
--- name: add_cost
--- Remember what a way has cost, and that what it cost before counts for less and less.
-INSERT INTO tidemark._cost AS c (derived, generation, way, work, ms, times, chosen_at, reason)
-VALUES (:derived, :generation, :way, CAST(:work AS double precision), CAST(:ms AS double precision), 1, {now}, :reason)
-ON CONFLICT (derived, generation, way) DO UPDATE
-SET work = c.work * CAST(:keep AS double precision) + excluded.work, ms = c.ms * CAST(:keep AS double precision) + excluded.ms, times = c.times + 1,
-    chosen_at = excluded.chosen_at, reason = excluded.reason;
-
--- name: learn_cost
--- Remember what a way took where it was gone without being chosen: a verification reads the whole result, too.
-INSERT INTO tidemark._cost AS c (derived, generation, way, work, ms, times, chosen_at, reason)
-VALUES (:derived, :generation, :way, CAST(:work AS double precision), CAST(:ms AS double precision), 0, '', '')
-ON CONFLICT (derived, generation, way) DO UPDATE
-SET work = c.work * CAST(:keep AS double precision) + excluded.work, ms = c.ms * CAST(:keep AS double precision) + excluded.ms;
-
--- name: fade_costs
--- Think the ways cheaper that were not gone, so that what was measured badly once is tried again.
-UPDATE tidemark._cost SET ms = ms * CAST(:keep AS double precision) WHERE derived = :derived AND generation = :generation AND way <> :way;
-
--- name: weigh_change
--- What a change or a unit took lately where the whole result was not asked for.
-SELECT max(ms / work) FROM tidemark._cost WHERE derived = :derived AND generation = :generation AND way <> 'full' AND work > 0;
-
--- name: list_costs
--- What each way has cost, the one that was chosen last first.
-SELECT way, work, ms, times, reason FROM tidemark._cost
-WHERE derived = :derived AND generation = :generation
-ORDER BY chosen_at DESC, way;
-
--- name: remove_costs
--- Forget what a generation cost whose objects are gone.
-DELETE FROM tidemark._cost WHERE derived = :name AND generation = :generation;
-
--- name: add_run
--- Begin a run.
-INSERT INTO tidemark._run (kind, derived, generation, state, holder, started, rows_total, message)
-VALUES (:kind, :derived, :generation, 'running', :holder, {now}, :rows_total, :message)
-RETURNING id;
-
 -- name: add_done_tick
 -- Write down, in one statement, a tick that begins and ends in one transaction: the run, what runs have come to, how long it took,
 -- and what its way has cost. Those of its kind that have not ended were of processes that were killed.
@@ -1148,49 +596,6 @@ WITH killed AS (
 )
 SELECT id FROM ran;
 
--- name: advance_run
--- Record how far a run has come, in the transaction that came so far.
-UPDATE tidemark._run
-SET rows_done = :rows_done, rows_total = :rows_total, rows_written = :rows_written, longest_ms = :longest_ms
-WHERE id = :id;
-
--- name: end_run
--- End a run, with what it did or why it stopped. Whoever has done everything was not killed, though a lease said so.
-UPDATE tidemark._run SET state = :state, ended = {now}, message = coalesce(CAST(:message AS TEXT), message), cause = :cause WHERE id = :id AND (state = 'running' OR state = 'interrupted' AND :state = 'done');
-
--- name: end_stale_runs
--- A run of a duty whose lease is ours cannot be running anywhere else: its process was killed.
-UPDATE tidemark._run SET state = 'interrupted', ended = {now}, cause = 'the process ended without a word, or could not write one down'
-WHERE derived = :derived AND kind = :kind AND state = 'running' AND id <> :id;
-
--- name: list_runs
--- The history before a run, newest first.
-SELECT id, kind, derived, generation, state, holder, started, ended, rows_done, rows_total, rows_written, longest_ms,
-       message, cause
-FROM tidemark._run
-WHERE (CAST(:derived AS TEXT) = '' OR derived = :derived) AND id < CAST(:before AS bigint)
-ORDER BY id DESC LIMIT :limit;
-
--- name: list_running
--- Runs that have not ended on record, newest first; those of dead processes are among them.
-SELECT id, kind, derived, generation, state, holder, started, ended, rows_done, rows_total, rows_written, longest_ms,
-       message, cause
-FROM tidemark._run WHERE state = 'running' ORDER BY id DESC LIMIT :limit;
-
--- name: list_failed
--- For each duty and each thing the newest run that failed, as long as no run after it came to a good end.
-SELECT id, kind, derived, generation, state, holder, started, ended, rows_done, rows_total, rows_written, longest_ms,
-       message, cause
-FROM tidemark._run AS r
-WHERE r.state = 'failed' AND NOT EXISTS (
-    SELECT 1 FROM tidemark._run AS later
-    WHERE later.derived = r.derived AND later.kind = r.kind AND later.id > r.id AND later.state IN ('done', 'failed'))
-ORDER BY id DESC LIMIT :limit;
-
--- name: trim_runs
--- Ticks that ended are many, those too that fail again and again: only the newest of a derived table are kept.
-DELETE FROM tidemark._run WHERE kind IN ('tick', 'slow') AND state IN ('done', 'failed') AND derived = :derived AND id < :id - 1000;
-
 -- name: list_backfills
 -- Where every backfill stands, in one statement: what its ranges add up to, how long it takes and who is at it.
 SELECT b.name, b.kind, b.fingerprint, b.state, b.wish, b.nice, b.attempt, b.run, coalesce(r.rows_done, 0), b.rows_total,
@@ -1200,23 +605,6 @@ SELECT b.name, b.kind, b.fingerprint, b.state, b.wish, b.nice, b.attempt, b.run,
 FROM tidemark._backfill AS b LEFT JOIN (SELECT backfill, CAST(sum(rows_done) AS bigint) AS rows_done, CAST(sum(rows_written) AS bigint) AS rows_written FROM tidemark._backfill_range GROUP BY backfill) AS r ON r.backfill = b.name
 WHERE CAST(:name AS TEXT) = '' OR b.name = :name
 ORDER BY b.name;
-
--- name: read_now
--- What time it is for the database, as times are stored.
-SELECT {now};
-
--- name: plan_backfill
--- Write down a backfill before it begins. One that is there already stays as it is.
-INSERT INTO tidemark._backfill (name, kind, fingerprint, state) VALUES (:name, :kind, :fingerprint, 'planned')
-ON CONFLICT (name) DO NOTHING;
-
--- name: begin_backfill
--- Begin a run of a backfill, in the transaction that records its ranges: what the run before told is forgotten with its state.
-UPDATE tidemark._backfill
-SET state = 'backfilling', fingerprint = :fingerprint, attempt = :attempt, run = :run, rows_total = :rows_total,
-    total_is_estimate = :total_is_estimate, rate = NULL, rate_state = 'unknown', reasons = '[]', failure = NULL,
-    nice = coalesce(CAST(:nice AS float8), nice), started = {now}, ended = NULL, updated = NULL
-WHERE name = :name AND state = :before;
 
 -- name: begin_fill
 -- Begin a run of a filling, whatever became of the one before. No row changes where a migration of the user's has that name.
@@ -1228,159 +616,6 @@ SET state = 'backfilling', attempt = b.attempt + (b.state <> 'planned')::integer
     started = excluded.started, ended = NULL, updated = NULL
 WHERE b.kind = 'fill';
 
--- name: set_filled
--- How many keys were filled before a run of a filling began, and up to where it goes. Its cursor is kept when it goes on.
-INSERT INTO tidemark._backfill_range AS r (backfill, place, rows_done, high) VALUES (:name, 0, :rows_done, :high)
-ON CONFLICT (backfill, place) DO UPDATE
-SET rows_done = excluded.rows_done, high = excluded.high, rows_written = 0, finished = 0,
-    cursor = CASE WHEN CAST(:keep AS INTEGER) = 1 THEN r.cursor END;
-
--- name: list_fills
--- Where every generation of every derived table stands, for those that watch fillings, and who is at it.
-SELECT d.name, d.generation, d.state, d.failure, d.installed_at, d.live_at,
-       (SELECT l.holder FROM tidemark._lease AS l WHERE l.duty = 'keep ' || d.name AND l.expires > {now})
-FROM tidemark._derived AS d ORDER BY d.name, d.generation;
-
--- name: hand_on_fill
--- What was filled belongs to another generation from now on: to the one whose store it is.
-UPDATE tidemark._backfill SET fingerprint = CAST(:of AS text) WHERE kind = 'fill' AND name = :name AND fingerprint = CAST(:generation AS text);
-
--- name: remove_fill
--- Forget the record of a filling whose generation is gone.
-DELETE FROM tidemark._backfill WHERE kind = 'fill' AND name = :name AND fingerprint = CAST(:generation AS TEXT);
-
--- name: move_backfill
--- Move a backfill from one state to another, unless somebody else moved it; why it was moved, if that is all there is to say of it.
-UPDATE tidemark._backfill SET state = :after, reasons = :reasons, failure = :failure, updated = {now}
-WHERE name = :name AND state = :before;
-
--- name: end_backfill
--- Record how a run of a backfill ended.
-UPDATE tidemark._backfill
-SET state = :after, failure = :failure, reasons = '[]', wish = '', rate = :rate, rate_state = :rate_state,
-    ended = {now}, updated = {now}
-WHERE name = :name AND state = :before;
-
--- name: tell_backfill
--- What a runner tells of its work, at most once a second and always at the end.
-UPDATE tidemark._backfill SET rate = :rate, rate_state = :rate_state, updated = {now} WHERE name = :name;
-
--- name: read_control
--- What an operator wishes of a backfill, read in the transaction of each chunk.
-SELECT wish, nice, state FROM tidemark._backfill WHERE name = :name;
-
--- name: hold_control
--- The same for whoever moves its state: of several at a time one after the other does.
-SELECT wish, nice, state FROM tidemark._backfill WHERE name = :name FOR UPDATE;
-
--- name: read_state_of_backfill
--- The state of a backfill as it is stored.
-SELECT state FROM tidemark._backfill WHERE name = :name;
-
--- name: set_wish
--- What an operator wishes from now on; a runner sees it within one chunk.
-UPDATE tidemark._backfill SET wish = :wish WHERE name = :name;
-
--- name: set_reasons
--- Why a runner holds back, as of now.
-UPDATE tidemark._backfill SET reasons = :reasons, updated = {now} WHERE name = :name;
-
--- name: set_nice
--- How long the runner is to rest for each second that it holds locks.
-UPDATE tidemark._backfill SET nice = :nice WHERE name = :name;
-
--- name: add_range
--- Write down a range of keys.
-INSERT INTO tidemark._backfill_range (backfill, place, low, high) VALUES (:backfill, :place, :low, :high);
-
--- name: list_ranges
--- The ranges of a backfill, in key order.
-SELECT place, low, high, cursor, rows_done, rows_written, finished FROM tidemark._backfill_range
-WHERE backfill = :backfill ORDER BY place;
-
--- name: read_range
--- How far a range has come.
-SELECT cursor, finished FROM tidemark._backfill_range WHERE backfill = :backfill AND place = :place;
-
--- name: advance_range
--- Record how far a range has come, in the transaction that came so far.
-UPDATE tidemark._backfill_range
-SET cursor = :cursor, rows_done = rows_done + :rows_done, rows_written = rows_written + :rows_written, finished = :finished
-WHERE backfill = :backfill AND place = :place;
-
--- name: reset_ranges
--- A new attempt counts for itself.
-UPDATE tidemark._backfill_range SET rows_done = 0, rows_written = 0 WHERE backfill = :backfill;
-
--- name: remove_ranges
--- Forget the ranges of a backfill that begins at its first key again.
-DELETE FROM tidemark._backfill_range WHERE backfill = :backfill;
-
--- name: remove_parts
--- Forget the ranges of a filling that goes on in one.
-DELETE FROM tidemark._backfill_range WHERE backfill = :backfill AND place <> 0;
-
--- name: add_quarantine
--- Quarantine a key, with its error, in the transaction that passes it.
-INSERT INTO tidemark._quarantine (backfill, key_hash, key, attempt, error, found_at)
-VALUES (:backfill, :key_hash, :key, :attempt, :error, {now})
-ON CONFLICT (backfill, key_hash) DO UPDATE
-SET attempt = excluded.attempt, error = excluded.error, found_at = excluded.found_at, closed_at = NULL;
-
--- name: close_quarantine
--- A key that had been quarantined is done now.
-UPDATE tidemark._quarantine SET closed_at = {now} WHERE backfill = :backfill AND key_hash = :key_hash AND closed_at IS NULL;
-
--- name: list_quarantine
--- The keys that are quarantined.
-SELECT key, attempt, error, found_at FROM tidemark._quarantine
-WHERE backfill = :backfill AND closed_at IS NULL ORDER BY found_at, key_hash LIMIT :limit;
-
--- name: count_quarantine
--- How many keys are quarantined.
-SELECT count(*) FROM tidemark._quarantine WHERE backfill = :backfill AND closed_at IS NULL;
-
--- name: clear_quarantine
--- Forget the keys that were quarantined: every key is done again.
-DELETE FROM tidemark._quarantine WHERE backfill = :backfill;
-
--- name: add_drift
--- Record a row that is wrong; found again, it shows what is stored and true now. It is as late as the newest run that there is.
-INSERT INTO tidemark._drift (derived, generation, key_hash, key, kind, stored, truth, found_at, found_run)
-VALUES (:derived, :generation, :key_hash, :key, :kind, :stored, :truth, {now}, (SELECT max(id) FROM tidemark._run WHERE id >= :run))
-ON CONFLICT (derived, generation, key_hash) WHERE closed_at IS NULL
-DO UPDATE SET kind = excluded.kind, stored = excluded.stored, truth = excluded.truth, found_run = excluded.found_run;
-
--- name: close_drift
--- A row that was wrong is true again, and this is how.
-UPDATE tidemark._drift SET closed_at = {now}, closed_run = :run, outcome = :outcome
-WHERE derived = :derived AND generation = :generation AND key_hash = :key_hash AND closed_at IS NULL;
-
--- name: close_gone_drift
--- A complete verification did not find these rows wrong any more. What was found since it began may have become wrong behind it.
-UPDATE tidemark._drift SET closed_at = {now}, closed_run = :run, outcome = 'gone'
-WHERE derived = :derived AND generation = :generation AND closed_at IS NULL AND found_run < :run;
-
--- name: list_open_drift
--- Rows that are known to be wrong.
-SELECT key, kind, stored, truth, found_at FROM tidemark._drift
-WHERE derived = :derived AND generation = :generation AND closed_at IS NULL
-ORDER BY id LIMIT :limit;
-
--- name: find_open_drift
--- What is known of one row that is wrong.
-SELECT key, kind, stored, truth, found_at FROM tidemark._drift
-WHERE derived = :derived AND generation = :generation AND key_hash = :key_hash AND closed_at IS NULL;
-
--- name: count_open_drift
--- How many rows are known to be wrong.
-SELECT count(*) FROM tidemark._drift
-WHERE derived = :derived AND generation = :generation AND closed_at IS NULL AND kind <> 'stale';
-
--- name: count_open_findings
--- How many rows repair has to look at: those that are wrong, and those that are behind a sampled input.
-SELECT count(*) FROM tidemark._drift WHERE derived = :derived AND generation = :generation AND closed_at IS NULL;
-
 -- name: take_lease
 -- Take a duty that nobody holds, whose holder's time is over or whose holder is known to be gone; no row when it is held, or when the
 -- ledger has another shape than :shape. An end that is further ahead than anybody is given was written by a clock that was set back.
@@ -1390,34 +625,13 @@ ON CONFLICT (duty) DO UPDATE SET holder = excluded.holder, term = held.term + 1,
 WHERE held.expires <= {now} OR held.expires > tidemark._clock(2400) OR held.holder = :replaced
 RETURNING term;
 
--- name: check_lease
--- Whether a term is still the newest; whoever wants the next one waits until this transaction ends.
-SELECT 1 FROM tidemark._lease WHERE duty = :duty AND holder = :holder AND term = :term FOR SHARE;
-
 -- name: renew_lease
 -- Move the end of a term that is still ours.
 UPDATE tidemark._lease SET expires = tidemark._clock(:seconds) WHERE duty = :duty AND holder = :holder AND term = :term;
 
--- name: release_lease
--- Give a duty back before its time is over, whatever a clock says of that later.
-UPDATE tidemark._lease SET expires = '1970-01-01T00:00:00.000Z' WHERE duty = :duty AND holder = :holder AND term = :term;
-
--- name: read_lease
--- Who holds a duty now; no row when nobody does.
-SELECT holder, term, expires FROM tidemark._lease WHERE duty = :duty AND expires > {now};
-
--- name: list_all_quarantine
--- The keys that are quarantined, of one backfill or of all.
-SELECT backfill, key, attempt, error, found_at FROM tidemark._quarantine
-WHERE closed_at IS NULL AND (CAST(:backfill AS TEXT) = '' OR backfill = :backfill) ORDER BY found_at, backfill, key_hash LIMIT :limit;
-
 -- name: read_leases
 -- Who holds a duty now, and who wishes to; no row where nobody does.
 SELECT duty, holder FROM tidemark._lease WHERE duty IN (:duty, :wish) AND expires > {now} AND expires <= tidemark._clock(2400);
-
--- name: list_leases
--- Every duty that is held now, and by whom.
-SELECT duty, holder, expires FROM tidemark._lease WHERE expires > {now} ORDER BY duty;
 
 -- name: count_rows
 -- How many rows a derived table has, and whether that is an estimate (1) or exact (0).
@@ -1482,22 +696,6 @@ SELECT CAST(k.attname AS text),
        format('COMMENT ON COLUMN %s.%I IS %L', CAST(:public AS text), k.attname, col_description(c.oid, k.attnum))
 FROM pg_class AS c JOIN pg_attribute AS k ON k.attrelid = c.oid
 WHERE c.oid = to_regclass(:public) AND c.relkind = 'v' AND col_description(c.oid, k.attnum) IS NOT NULL;
-
--- name: copy_rows
--- Keep what readers see before the objects go.
-CREATE TEMPORARY TABLE tidemark_kept AS SELECT * FROM {public};
-
--- name: keep_rows
--- Put back what readers saw, as a plain table under the same name.
-CREATE TABLE {public} AS SELECT * FROM tidemark_kept;
-
--- name: keep_key
--- The key of a kept table stays a key.
-CREATE UNIQUE INDEX {index} ON {public} ({columns});
-
--- name: drop_copy
--- The copy has served.
-DROP TABLE tidemark_kept;
 
 -- name: list_triggers
 -- Triggers that stand in the way of migrations: this engine has none.

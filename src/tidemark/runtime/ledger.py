@@ -1,7 +1,7 @@
 """The ledger: our bookkeeping tables inside the user's database.
 
-Owns: reading and writing what is installed and how far each log is consumed. Promises: every statement is in
-``ledger.<engine>.sql``; a method that writes runs in the caller's transaction and never opens its own, so that a record
+Owns: reading and writing what is installed and how far each log is consumed. Promises: every statement is in the book
+``ledger`` (see `statements`); a method that writes runs in the caller's transaction and never opens its own, so that a record
 commits with the effect that it records. Runs and findings are in `runs` and `findings`.
 """
 

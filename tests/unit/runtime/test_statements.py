@@ -15,6 +15,16 @@ RUNTIME = Path(tidemark.runtime.__file__).parent
 ALONE = re.compile(r"^(fact|warn|drop)_|^create_(schema|clock)$")
 
 
+def test_what_a_part_says_both_engines_have_and_no_text_lacks() -> None:
+    parts = [
+        set(re.findall(r"^-- part: (\w+)", path.read_text(), re.MULTILINE))
+        for path in sorted(RUNTIME.glob("facts.*.sql"))
+    ]
+    assert len(parts) == 2 and parts[0] == parts[1]
+    shared = "\n".join(path.read_text() for path in RUNTIME.rglob("*.sql"))
+    assert all(f"{{{part}}}" in shared for part in parts[0])
+
+
 def test_both_engines_have_the_same_statements_each_with_a_purpose() -> None:
     sqlite, postgres = (load_statements(name) for name in ("sqlite", "postgres"))
     mine, other = ({name for name in found if not ALONE.match(name)} for found in (sqlite, postgres))
@@ -36,7 +46,7 @@ def test_every_statement_that_the_code_names_is_there_and_every_one_there_is_nam
 
 def test_the_ledger_uses_the_names_that_everyone_else_uses() -> None:
     for dialect in (SQLITE, POSTGRESQL):
-        text = (RUNTIME / f"ledger.{dialect.name}.sql").read_text()
+        text = " ".join(one.text for one in load_statements(dialect.name).values())
         for table in ("meta", "derived", "checkpoint", "run", "drift", "lease"):
             assert f"CREATE TABLE {ledger(dialect, table).replace(chr(34), '')} (" in text
 

@@ -1,6 +1,6 @@
 """What a stream knows of itself, in the user's database: its position, its gaps, what it has seen and what it quarantined.
 
-Owns: the tables of streams and `StreamStatus`. Promises: every statement is in ``streams.<engine>.sql``; a method that writes
+Owns: the tables of streams and `StreamStatus`. Promises: every statement is in the book ``streams``; a method that writes
 runs in the caller's transaction, so that a record commits with what it records; health is one's own position and counts,
 never what another writer left in the user's tables.
 """
