@@ -75,6 +75,11 @@ class Names:
             return shorten(name, self.dialect.name_bytes_max)
         return shorten(self.dialect.ours_prefix + name, self.dialect.name_bytes_max)
 
+    def listed(self, kind: str, *about: str) -> str:
+        """The unquoted name under which a session lists an object of that kind: with its schema, where it has one."""
+        schema = f"{self.dialect.schema}." if self.dialect.schema else ""
+        return schema + self.plain(kind, *about)
+
     def own(self, kind: str, *about: str) -> str:
         """The quoted name of a permanent object of ours."""
         plain = self.plain(kind, *about)

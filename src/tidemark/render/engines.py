@@ -15,17 +15,16 @@ from tidemark.model import Crossing, Table
 from tidemark.render.crossings import Shown
 from tidemark.render.postgres import commit as postgres_commit
 from tidemark.render.postgres import crossings as postgres_crossings
-from tidemark.render.postgres import keyed as postgres_keyed
 from tidemark.render.postgres import linear as postgres
 from tidemark.render.postgres import log as postgres_log
 from tidemark.render.postgres import mirror as postgres_mirror
 from tidemark.render.sqlite import commit as sqlite_commit
 from tidemark.render.sqlite import crossings as sqlite_crossings
-from tidemark.render.sqlite import keyed as sqlite_keyed
 from tidemark.render.sqlite import linear as sqlite
 from tidemark.render.sqlite import log as sqlite_log
 from tidemark.render.sqlite import mirror as sqlite_mirror
 from tidemark.render.store import Store
+from tidemark.render.tables import View
 
 Indexes = tuple[tuple[str, ...], ...]
 Path = tuple[str, ...]
@@ -33,7 +32,8 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Pieces:
-    """The functions that make the pieces of a program of either class, of a mirror, of the log of a source and of crossings.
+    """The functions that make the pieces of a program of either class, of a public `view`, of a mirror, of the log of a source
+    and of crossings.
 
     A linear program at tick freshness is `added` up. At commit freshness a keyed one is `settled` by its writers; `hold` gives
     the statements by which a batch of ours keeps apart from them.
@@ -41,7 +41,7 @@ class Pieces:
 
     added: Callable[[LinearProgram, Store, Indexes, Path], tuple[Piece, ...]]
     linear: Callable[[LinearProgram, Store, Indexes, Path], tuple[Piece, ...]]
-    keyed: Callable[[KeyedProgram, Store, Indexes, Path], tuple[Piece, ...]]
+    view: View
     settled: Callable[[KeyedProgram, Store, Indexes, Path], tuple[Piece, ...]]
     hold: Callable[[Store, KeyedProgram], tuple[str, ...]]
     mirror: Callable[[Store, Mirror, Path, bool], list[Piece]]
@@ -53,7 +53,7 @@ PIECES: dict[str, Pieces] = {
     "sqlite": Pieces(
         sqlite.added_pieces,
         sqlite.linear_pieces,
-        sqlite_keyed.keyed_pieces,
+        sqlite.public_view,
         sqlite_commit.commit_pieces,
         sqlite_commit.sweep,
         sqlite_mirror.mirror_pieces,
@@ -63,7 +63,7 @@ PIECES: dict[str, Pieces] = {
     "postgres": Pieces(
         postgres.added_pieces,
         postgres.linear_pieces,
-        postgres_keyed.keyed_pieces,
+        postgres.public_view,
         postgres_commit.commit_pieces,
         postgres_commit.hold,
         postgres_mirror.mirror_pieces,

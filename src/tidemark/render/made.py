@@ -35,6 +35,7 @@ from tidemark.render.processor import by_python
 from tidemark.render.products import products
 from tidemark.render.statements import qualified
 from tidemark.render.store import Store
+from tidemark.render.tables import keyed_pieces
 
 Key = tuple[KeyColumn, ...]
 
@@ -133,7 +134,10 @@ def of_keyed(program: KeyedProgram, key: Key, declaration: Declaration, catalog:
     program = replace(program, shown_in=_shown_in(declaration, program.query))
     store = render_keyed.store_of(program, names, names.dialect)
     engine, ticks = PIECES[names.dialect.name], program.locking is None
-    pieces = (engine.keyed if ticks else engine.settled)(program, store, declaration.indexes, catalog.search_path)
+    if ticks:
+        pieces = keyed_pieces(program, store, declaration.indexes, engine.view)
+    else:
+        pieces = engine.settled(program, store, declaration.indexes, catalog.search_path)
     lock = () if ticks else engine.hold(store, program)
     tick = replace(render_ticks.tick(store, program), full=full.of_keyed(store, program)) if ticks else None
     missing = advice.for_keyed(program, names.dialect)

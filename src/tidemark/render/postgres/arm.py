@@ -21,7 +21,7 @@ def weave(store: Store, reads: list[str], sources: Iterable[Table], shown_in: st
     def listed(labels: list[str]) -> str:
         return f"ARRAY[{', '.join(map(literal, labels))}]::text[]"
 
-    writes = [f"tidemark.{names.plain('')}", *([shown_in] if shown_in else [])]
+    writes = [names.listed(""), *([shown_in] if shown_in else [])]
     flush, known = literal(names.plain("flush")), listed([table.label for table in sources])
     add = f"SELECT tidemark._weave({flush}, true, {literal(', '.join(reads))}, {listed(writes)}, {known})"
     return Piece("step", f"tidemark.{names.plain('flush')} woven", add, f"SELECT tidemark._weave({flush}, false)")

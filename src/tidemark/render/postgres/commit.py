@@ -19,12 +19,12 @@ from tidemark.render.postgres import arm as postgres_arm
 from tidemark.render.postgres import linear
 from tidemark.render.postgres.alike import as_spelled, has_equality
 from tidemark.render.postgres.capture import CHUNK, announce, truncates
-from tidemark.render.postgres.keyed import shown_pieces
 from tidemark.render.postgres.places import WHOLE, take_turns, unit_place
 from tidemark.render.postgres.settings import pinned_path
 from tidemark.render.postgres.settle import settle_functions, sources_to_lock
 from tidemark.render.postgres.triggers import event_pieces, routine
 from tidemark.render.store import Store
+from tidemark.render.tables import index_piece, shown_pieces, store_pieces
 
 _TURNS = "autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, fillfactor = 50"
 
@@ -33,7 +33,7 @@ def commit_pieces(
     program: KeyedProgram, store: Store, indexes: tuple[tuple[str, ...], ...], path: tuple[str, ...]
 ) -> tuple[Piece, ...]:
     """Everything that installation creates, in order. `path` are the schemas in which the user's functions are found."""
-    found = [linear.store_table(store), linear.unique_index(store), *_turns(store)]
+    found = [*store_pieces(store), *_turns(store)]
     found.append(_type(store, "unit", [store.units.definition(part) for part in store.units.key]))
     for table in program.watched:
         columns = [image_definition(store.dialect, table, name) for name in remembered(program, table)]
@@ -43,7 +43,7 @@ def commit_pieces(
     found.append(postgres_arm.weave(store, sources_to_lock(store, program), program.watched, program.shown_in))
     for place, table in enumerate(program.watched):
         found += _capture(store, program, table, place)
-    return (*found, *shown_pieces(program, store, indexes))
+    return (*found, *shown_pieces(program, store, indexes, linear.public_view))
 
 
 def hold(store: Store, program: KeyedProgram) -> tuple[str, ...]:
@@ -67,7 +67,7 @@ def remembered(program: KeyedProgram, table: Table) -> tuple[str, ...]:
 
 def _turns(store: Store) -> list[Piece]:
     """A row for each place that somebody has taken a turn at, and the one for everything."""
-    turns, plain = store.names.own("turns"), linear.named(store.names, "turns")
+    turns, plain = store.names.own("turns"), store.names.listed("turns")
     create = f"CREATE TABLE {turns} (place integer PRIMARY KEY, turn bigint NOT NULL DEFAULT 0) WITH ({_TURNS})"
     first = f"INSERT INTO {turns} (place) VALUES ({WHOLE}) ON CONFLICT (place) DO NOTHING"
     return [
@@ -79,23 +79,21 @@ def _turns(store: Store) -> list[Piece]:
 def _type(store: Store, kind: str, columns: list[str], *about: str) -> Piece:
     name = store.names.own(kind, *about)
     create = f"CREATE TYPE {name} AS ({', '.join(columns)})"
-    return Piece("type", linear.named(store.names, kind, *about), create, f"DROP TYPE IF EXISTS {name}")
+    return Piece("type", store.names.listed(kind, *about), create, f"DROP TYPE IF EXISTS {name}")
 
 
 def _pending(store: Store, program: KeyedProgram) -> list[Piece]:
     """One row for each writing statement, with an array of images for each source. `seen` is when a flush has read it."""
     names = store.names
-    pending, plain = names.own("pending"), linear.named(names, "pending")
+    pending, plain = names.own("pending"), names.listed("pending")
     arrays = [f"images{place} {names.own('image', table.label)}[]" for place, table in enumerate(program.watched)]
     create = (
         f"CREATE UNLOGGED TABLE {pending} (xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(), "
         f"{', '.join(arrays)}, waits boolean NOT NULL DEFAULT false, seen timestamp with time zone)"
     )
-    index = f"CREATE INDEX {names.bare('pending_xid')} ON {pending} (xid)"
-    drop = f"DROP INDEX IF EXISTS {names.own('pending_xid')}"
     return [
         Piece("table", plain, create, f"DROP TABLE IF EXISTS {pending}"),
-        Piece("index", linear.named(names, "pending_xid"), index, drop, on=plain),
+        index_piece(names, "pending", ("pending_xid",), "xid"),
     ]
 
 

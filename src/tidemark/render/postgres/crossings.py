@@ -48,7 +48,7 @@ def _trigger(
     shown: Shown, kind: tuple[str, ...], events: str, each: str, path: tuple[str, ...], body: str
 ) -> tuple[Piece, ...]:
     names = shown.store.names
-    on, fires = On(names.store, f"tidemark.{names.plain('')}"), f"AFTER {events} ON {names.store} {each}"
+    on, fires = On(names.store, names.listed("")), f"AFTER {events} ON {names.store} {each}"
     function = routine(f"BEGIN\n{body}  RETURN NULL;\nEND", f"{pinned_settings(path)} SET jit = off")
     return tuple(trigger_pieces(names, kind, on, fires, function, public=True))
 

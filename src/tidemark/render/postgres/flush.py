@@ -71,11 +71,11 @@ def settle_pieces(store: Store, flush: tuple[str, str], settle: tuple[str, str],
     language = f"LANGUAGE plpgsql SECURITY DEFINER {pinned}"
     flushing = f"DECLARE\n{flush[0]}BEGIN\n{flush[1]}END"
     settling = f"DECLARE\n  tidemark_armed text;\n{settle[0]}BEGIN\n{ordered}{settle[1]}  RETURN NULL;\nEND"
-    plain, on = f"tidemark.{store.names.plain('settle')}", f"tidemark.{store.names.plain('pending')}"
+    plain, on = store.names.listed("settle"), store.names.listed("pending")
     return [
         Piece(
             "function",
-            f"tidemark.{store.names.plain('flush')}",
+            store.names.listed("flush"),
             f"CREATE FUNCTION {function}() RETURNS void {language} AS {dollar(flushing)}",
             f"DROP FUNCTION IF EXISTS {function}()",
             capture=True,

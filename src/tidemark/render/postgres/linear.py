@@ -18,6 +18,7 @@ from tidemark.render.postgres import arm, capture, flush, flush_crossed
 from tidemark.render.postgres.settings import pinned_settings
 from tidemark.render.postgres.triggers import dollar
 from tidemark.render.store import Store
+from tidemark.render.tables import index_piece, numbered_index, store_pieces
 
 
 def linear_pieces(
@@ -25,7 +26,7 @@ def linear_pieces(
 ) -> tuple[Piece, ...]:
     """Everything that installation creates, in order. `path` are the schemas in which the user's functions are found."""
     settings = pinned_settings(path, *_types_and_texts(program))
-    found = [store_table(store), unique_index(store)]
+    found = store_pieces(store)
     found += user_indexes(program, store, indexes)
     found += [delta_type(store, program), *pending_table(store)]
     crossed = program.crossed and not flush.is_additive(store)
@@ -43,7 +44,7 @@ def added_pieces(
     program: LinearProgram, store: Store, indexes: tuple[tuple[str, ...], ...], path: tuple[str, ...]
 ) -> tuple[Piece, ...]:
     """Everything but what captures: ticks add the changes."""
-    return (store_table(store), unique_index(store), *user_indexes(program, store, indexes), *view(program, store))
+    return (*store_pieces(store), *user_indexes(program, store, indexes), *view(program, store))
 
 
 def user_indexes(program: LinearProgram, store: Store, indexes: tuple[tuple[str, ...], ...]) -> list[Piece]:
@@ -52,7 +53,7 @@ def user_indexes(program: LinearProgram, store: Store, indexes: tuple[tuple[str,
     found = []
     for number, columns in enumerate(indexes, start=1):
         terms = ", ".join(f"({by_name[name].replace('s.', '')})" for name in columns)
-        found.append(index_piece(store, number, terms))
+        found.append(numbered_index(store, number, terms))
     return found
 
 
@@ -65,38 +66,6 @@ def _types_and_texts(program: LinearProgram) -> tuple[list[str], list[str]]:
     return [column.type for label, column in columns if (label, column.name) in reads], texts
 
 
-def store_table(store: Store) -> Piece:
-    """The table of the rows. The fill factor leaves room for updates that stay on their page."""
-    columns = [store.definition(key) + ("" if key.nullable else " NOT NULL") for key in store.key]
-    columns += [
-        store.definition(part) + (" NOT NULL DEFAULT 0" if part.kind == "additive" else "") for part in store.parts
-    ]
-    create = f"CREATE TABLE {store.names.store} (\n  " + ",\n  ".join(columns) + "\n) WITH (fillfactor = 70)"
-    return Piece("table", named(store.names, ""), create, f"DROP TABLE IF EXISTS {store.names.store}")
-
-
-def named(names: Names, kind: str, *about: str) -> str:
-    """The plain name of an object in our schema."""
-    return f"tidemark.{names.plain(kind, *about)}"
-
-
-def unique_index(store: Store) -> Piece:
-    """NULL equals NULL in a key."""
-    names = store.names
-    nulls = " NULLS NOT DISTINCT" if store.nullable else ""
-    create = f"CREATE UNIQUE INDEX {names.bare('unique')} ON {names.store} ({store.key_list}){nulls}"
-    drop = f"DROP INDEX IF EXISTS {names.own('unique')}"
-    return Piece("index", named(names, "unique"), create, drop, on=named(names, ""))
-
-
-def index_piece(store: Store, number: int | str, terms: str) -> Piece:
-    """An index on the stored rows."""
-    names = store.names
-    create = f"CREATE INDEX {names.bare('index', str(number))} ON {names.store} ({terms})"
-    drop = f"DROP INDEX IF EXISTS {names.own('index', str(number))}"
-    return Piece("index", named(names, "index", str(number)), create, drop, on=named(names, ""))
-
-
 def delta_type(store: Store, program: LinearProgram) -> Piece:
     """The composite type of one delta: a key and what it gained and lost."""
     fields = [store.definition(part) for part in store.key]
@@ -104,29 +73,22 @@ def delta_type(store: Store, program: LinearProgram) -> Piece:
         fields += [f"{name} {type_}" for name, type_ in capture.delta_fields(store, feed)]
     name = store.names.own("delta")
     create = f"CREATE TYPE {name} AS (\n  " + ",\n  ".join(fields) + "\n)"
-    return Piece("type", named(store.names, "delta"), create, f"DROP TYPE IF EXISTS {name}")
+    return Piece("type", store.names.listed("delta"), create, f"DROP TYPE IF EXISTS {name}")
 
 
 def pending_table(store: Store) -> list[Piece]:
     """One row for each writing statement, until its transaction commits. EXTERNAL storage spares compression."""
     names = store.names
-    pending, plain = names.own("pending"), named(names, "pending")
+    pending, plain = names.own("pending"), names.listed("pending")
     create = (
         f"CREATE UNLOGGED TABLE {pending} (xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(), "
         f"deltas {names.own('delta')}[] NOT NULL, waits boolean NOT NULL DEFAULT false)"
     )
-    index = f"CREATE INDEX {names.bare('pending_xid')} ON {pending} (xid)"
     storage = f"ALTER TABLE {pending} ALTER COLUMN deltas SET STORAGE EXTERNAL"
     return [
         Piece("table", plain, create, f"DROP TABLE IF EXISTS {pending}"),
         Piece("step", f"{plain} storage", storage, "SELECT 1"),
-        Piece(
-            "index",
-            named(names, "pending_xid"),
-            index,
-            f"DROP INDEX IF EXISTS {names.own('pending_xid')}",
-            on=plain,
-        ),
+        index_piece(names, "pending", ("pending_xid",), "xid"),
     ]
 
 
@@ -151,7 +113,7 @@ def public_view(names: Names, select: str) -> list[Piece]:
         Piece("view", label, f"CREATE VIEW {public} AS {select}", f"DROP VIEW IF EXISTS {public}", public=True),
         Piece(
             "function",
-            named(names, "readonly"),
+            names.listed("readonly"),
             f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS {dollar(body)}",
             f"DROP FUNCTION IF EXISTS {function}() CASCADE",
             public=True,

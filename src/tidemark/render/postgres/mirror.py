@@ -24,7 +24,7 @@ def mirror_pieces(store: Store, mirror: Mirror, path: tuple[str, ...], by_batch:
     """Triggers on the store, and their functions: one for each row that a writer's commit changes, or for each statement where
     ticks write rows by the batch."""
     names, settings = store.names, pinned_settings(path, (column.type for column in mirror.table.columns))
-    on = On(names.store, f"tidemark.{names.plain('')}")
+    on = On(names.store, names.listed(""))
     if not by_batch:
         fires = f"AFTER INSERT OR UPDATE OR DELETE ON {on.quoted} FOR EACH ROW"
         function = _routine(_row_body(store, mirror), settings)
@@ -49,7 +49,7 @@ def _coming_by_batch(store: Store, mirror: Mirror, path: tuple[str, ...]) -> lis
     """The keys of rows that come into the user's table, or take another key, are written down for the next tick, which has them
     show what is stored. A log does not tell of all: where a row of that key went in the same transaction, nothing has changed."""
     quote, by_row, settings = store.dialect.quote, mirror.table.written_by_row, pinned_settings(path, ())
-    came, plain = store.names.own("came"), f"tidemark.{store.names.plain('came')}"
+    came, plain = store.names.own("came"), store.names.listed("came")
     keys = [quote(one) for one, _ in mirror.key]
     into = f"  INSERT INTO {came} ({store.key_list}) SELECT "
     new = f"{into}{', '.join(f'NEW.{one}' for one in keys)};\n"

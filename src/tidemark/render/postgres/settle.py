@@ -91,7 +91,7 @@ def _take(store: Store) -> Piece:
         f"SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS {dollar(body)}"
     )
     drop = f"DROP FUNCTION IF EXISTS {name}()"
-    return Piece("function", f"tidemark.{store.names.plain('take')}", create, drop, capture=True)
+    return Piece("function", store.names.listed("take"), create, drop, capture=True)
 
 
 def _read(store: Store, program: KeyedProgram) -> str:

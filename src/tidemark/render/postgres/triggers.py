@@ -42,7 +42,7 @@ def trigger_pieces(
 ) -> list[Piece]:
     """A trigger that `fires` as said, its function, and the step that makes it fire for replicated changes too. It captures
     unless it is `public`."""
-    function, trigger, plain = names.own(*kind), names.bare(*kind), f"tidemark.{names.plain(*kind)}"
+    function, trigger, plain = names.own(*kind), names.bare(*kind), names.listed(*kind)
     create = f"CREATE FUNCTION {function}() RETURNS trigger {routine}"
     found = [
         Piece("function", plain, create, f"DROP FUNCTION IF EXISTS {function}() CASCADE"),

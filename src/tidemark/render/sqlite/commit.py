@@ -22,10 +22,10 @@ from tidemark.render.sqlite import identity as sqlite_identity
 from tidemark.render.sqlite import linear
 from tidemark.render.sqlite import rows as sqlite_rows
 from tidemark.render.sqlite import stash as sqlite_stash
-from tidemark.render.sqlite.keyed import shown_pieces
 from tidemark.render.sqlite.phrases import few
 from tidemark.render.statements import EVERYTHING
 from tidemark.render.store import Store
+from tidemark.render.tables import shown_pieces, store_pieces
 from tidemark.render.units import in_unit
 
 
@@ -33,7 +33,7 @@ def commit_pieces(
     program: KeyedProgram, store: Store, indexes: tuple[tuple[str, ...], ...], path: tuple[str, ...]
 ) -> tuple[Piece, ...]:
     """Everything that installation creates, in order. `path` has no meaning here."""
-    found = [linear.store_table(store), *linear.unique_index(store)]
+    found = store_pieces(store)
     found += [
         _table(store, "batch", [store.units.definition(part) for part in store.units.key]),
         _table(store, "fresh", [*map(store.definition, store.key), *map(store.definition, store.parts)]),
@@ -43,7 +43,7 @@ def commit_pieces(
     found += [_flight(store, program, table) for table in program.watched]
     found += [stash for stash, *_ in captures]
     found += [trigger for _, *triggers in captures for trigger in triggers]
-    return (*found, *shown_pieces(program, store, indexes))
+    return (*found, *shown_pieces(program, store, indexes, linear.public_view))
 
 
 def sweep(store: Store, program: KeyedProgram) -> tuple[str, ...]:

@@ -13,13 +13,14 @@ from tidemark.names import Names
 from tidemark.render.sqlite import identity, rows
 from tidemark.render.sqlite import stash as sqlite_stash
 from tidemark.render.store import Store
+from tidemark.render.tables import numbered_index, store_pieces
 
 
 def linear_pieces(
     program: LinearProgram, store: Store, indexes: tuple[tuple[str, ...], ...], path: tuple[str, ...]
 ) -> tuple[Piece, ...]:
     """Everything that installation creates, in order. `path` has no meaning here."""
-    found = [store_table(store), *unique_index(store)]
+    found = store_pieces(store)
     for table, feeds in _sources(program):
         found += capture(store, program, table, feeds)
     found += user_indexes(program, store, indexes)
@@ -31,7 +32,7 @@ def added_pieces(
     program: LinearProgram, store: Store, indexes: tuple[tuple[str, ...], ...], path: tuple[str, ...]
 ) -> tuple[Piece, ...]:
     """Everything but what captures: ticks add the changes."""
-    return (store_table(store), *unique_index(store), *user_indexes(program, store, indexes), *view(program, store))
+    return (*store_pieces(store), *user_indexes(program, store, indexes), *view(program, store))
 
 
 def _sources(program: LinearProgram) -> list[tuple[Table, tuple[Feed, ...]]]:
@@ -40,44 +41,13 @@ def _sources(program: LinearProgram) -> list[tuple[Table, tuple[Feed, ...]]]:
     ]
 
 
-def store_table(store: Store) -> Piece:
-    """The table of the rows. Without NULL keys it is clustered by its key: one seek for each upsert."""
-    columns = []
-    for key in store.key:
-        columns.append(store.definition(key) + ("" if key.nullable else " NOT NULL"))
-    for part in store.parts:
-        columns.append(store.definition(part) + (" NOT NULL DEFAULT 0" if part.kind == "additive" else ""))
-    tail = "" if store.nullable else f", PRIMARY KEY ({store.key_list})"
-    shape = "" if store.nullable else store.dialect.kept_in_key
-    create = f"CREATE TABLE {store.names.store} (\n  " + ",\n  ".join(columns) + tail + f"\n){shape}"
-    return Piece("table", store.names.plain(""), create, f"DROP TABLE IF EXISTS {store.names.store}")
-
-
-def unique_index(store: Store) -> list[Piece]:
-    """NULL equals NULL in a key: an index over sentinel expressions says so."""
-    if not store.nullable:
-        return []
-    name = store.names.own("unique")
-    create = f"CREATE UNIQUE INDEX {name} ON {store.names.store} ({', '.join(store.unique_terms)})"
-    return [
-        Piece("index", store.names.plain("unique"), create, f"DROP INDEX IF EXISTS {name}", on=store.names.plain(""))
-    ]
-
-
 def user_indexes(program: LinearProgram, store: Store, indexes: tuple[tuple[str, ...], ...]) -> list[Piece]:
     """Indexes on the stored rows, over the expressions that readers see."""
     found = []
     by_name = {one.name: one for one in program.visible}
     for number, columns in enumerate(indexes, start=1):
-        found.append(index_piece(store, number, ", ".join(by_name[name].sql.replace("s.", "") for name in columns)))
+        found.append(numbered_index(store, number, ", ".join(by_name[name].sql.replace("s.", "") for name in columns)))
     return found
-
-
-def index_piece(store: Store, number: int | str, terms: str) -> Piece:
-    """An index on the stored rows."""
-    name, plain = store.names.own("index", str(number)), store.names.plain("index", str(number))
-    create = f"CREATE INDEX {name} ON {store.names.store} ({terms})"
-    return Piece("index", plain, create, f"DROP INDEX IF EXISTS {name}", on=store.names.plain(""))
 
 
 def view(program: LinearProgram, store: Store) -> list[Piece]:
