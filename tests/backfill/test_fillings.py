@@ -14,6 +14,10 @@ from tidemark.database.session import Session, Strain
 from tidemark.errors import Exit
 from tidemark.runtime.backfill import begin, fill, fill_whole
 from tidemark.runtime.backfill.record import CANCELLED
+from tidemark.runtime.clock import Clock
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.ledger import Ledger
+from tidemark.runtime.objects.gaps import record_gap
 from tidemark.runtime.operate.status import GIVEN_UP
 
 QUERY = "SELECT tally, count(*) AS songs FROM songs GROUP BY tally"
@@ -167,6 +171,14 @@ def test_a_filling_rests_when_an_operator_says_so_and_a_worker_goes_on_when_it_m
     for steer in (engine.cancel_backfill, engine.pause_backfill, engine.resume_backfill):
         with pytest.raises(Refusal, match="tallies is filled and live"):
             steer("tallies")
+    # What readers have is filled anew, and waits for somebody who does that.
+    duty = Duty(Ledger(songs.session), Clock())
+    record_gap(duty, duty.ledger.derived()[0], "a test says so")
+    with pytest.raises(Refusal, match="tallies is installing"):
+        engine.pause_backfill("tallies")
+    with pytest.raises(Refusal, match="readers have tallies"):
+        engine.cancel_backfill("tallies")
+    assert engine.resume_backfill("tallies").state == "installing", "nobody had it rest"
 
 
 @pytest.mark.parametrize("at_work", [False, True])
@@ -193,6 +205,10 @@ def test_a_cancelled_filling_is_in_nobodys_way_and_begins_again_when_it_is_appli
     assert not _triggers(songs)
     songs.engine().run(until_idle=True)
     assert songs.engine().backfills()[0].state == "cancelled", "no worker takes it up"
+    for steer in (songs.engine().cancel_backfill, songs.engine().pause_backfill, songs.engine().resume_backfill):
+        with pytest.raises(Refusal, match="tallies has ended: it is cancelled") as told:
+            steer("tallies")
+        assert told.value.instead == "run `tidemark apply`"
     with contextlib.closing(songs.engine().onlooker()) as eye:
         verdict = eye.overview().verdict
     assert verdict.level == "warn" and verdict.findings[0].says == f"was given up: {CANCELLED}"

@@ -56,6 +56,27 @@ def test_a_row_that_somebody_changed_is_told_with_both_values(world: Place, caps
     ]
 
 
+def test_rows_that_nothing_shown_tells_apart_are_compared_by_how_many_there_are(world: Place) -> None:
+    world.install(
+        "alike", "SELECT p.g, p.v * 0.1 + coalesce(q.v, 0) AS w FROM f p LEFT JOIN f q ON q.id = p.id", freshness="tick"
+    )
+    (found,) = world.tidemark.verify_as_written()
+    assert found.clean and not found.why_not
+    (store,) = (one.store for one in world.tidemark.sql("alike"))
+    # What the order of addition explains is no difference.
+    world.run(
+        f"DELETE FROM {store} WHERE g = 2", f"UPDATE {store} SET w = w + 1e-12", f"UPDATE {store} SET g = 3 WHERE w > 5"
+    )
+    (found,) = world.tidemark.verify_as_written()
+    told = [(one.kind, one.stored or one.truth or ()) for one in found.differ]
+    assert sorted(((kind, row[0]) for kind, row in told), key=repr) == [
+        ("extra", 3),
+        ("missing", 2),
+        ("missing", 2),
+        ("missing", None),
+    ]
+
+
 def test_a_mistake_in_how_rows_are_kept_is_found_here_alone(
     world: Place, tmp_path: object, capsys: pytest.CaptureFixture[str]
 ) -> None:

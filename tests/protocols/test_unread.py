@@ -7,10 +7,11 @@ gone keeps nothing behind, although its images are still in the log.
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import product
+from itertools import count, product
 from typing import Any
 from unittest import mock
 
+import psycopg
 import pytest
 
 from tests.kit.size import on_engines_in_turn, taken
@@ -240,6 +241,28 @@ def test_a_long_seal_goes_on_whenever_it_was_left(engine_url: str, shape: str, b
         place.write("DELETE FROM posts WHERE id % 5 = 0")
         tidemark.tick()
         assert place.is_true()
+
+
+@pytest.mark.usefixtures("in_small_steps")
+def test_a_log_whose_rows_move_between_two_slices_is_added_up_from_its_beginning(pg_database: str) -> None:
+    """A statement that was undone leaves a gap at the log's beginning, which VACUUM FULL closes."""
+    read, slices = deltas._read_slice, count()
+
+    def moving(state: Any, added: Any, log: Any, checkpoint: Any) -> None:
+        read(state, added, log, checkpoint)
+        if log.source == "posts" and next(slices) == 1:
+            with psycopg.connect(pg_database, autocommit=True) as connection:
+                connection.execute(f"VACUUM FULL {log.log}")
+
+    with _place(pg_database, MANY["linear"], 90) as place:
+        with psycopg.connect(pg_database) as undone:
+            for note in range(10, 20):
+                undone.execute(f"UPDATE posts SET note = '{note}'")
+            undone.rollback()
+        place.write("UPDATE posts SET note = '7', thread_id = 1 + id % 2")
+        with mock.patch.object(deltas, "_read_slice", moving):
+            place.open().tick("poisoned")
+        assert place.is_true() and next(slices) > 3
 
 
 class Killed(Exception):
