@@ -25,9 +25,10 @@ from tidemark.database.urls import write_address
 from tidemark.declare import Project
 from tidemark.errors import Code, Exit, Fault, Refusal
 from tidemark.model import Backfill, Catalog, Declaration
+from tidemark.names import is_stage
 from tidemark.processors import Functions
 from tidemark.query.adopted import in_shadow, over_baseline
-from tidemark.query.cascade import chain
+from tidemark.query.cascade import Link, chain, with_read
 from tidemark.query.stated import state
 from tidemark.render.captures import capture
 from tidemark.runtime.audit import name_operator, record
@@ -143,12 +144,8 @@ class Workshop:
             return conversion
         catalog = _with_homes(duty, catalog)
         engine = Answers(duty.session)
-        everything = self._with_supports(duty, catalog, engine)
-        renamed = {one.was: one.name for one in everything if one.was is not None}
-        declared = {one.name for one in everything}
-        offered = {row.name for row in duty.ledger.derived() if row.script.offers}
-        gone = {name: renamed.get(name, "") for name in offered - declared}
-        links = chain(everything, catalog, duty.session.dialect, gone)
+        rows = [row for row in duty.ledger.derived() if not row.script.supports and row.script.offers]
+        links = self._links(duty, catalog, engine, frozenset(row.name for row in rows))
         wanted = [
             Wanted(
                 link.declaration.name,
@@ -161,11 +158,18 @@ class Workshop:
         ]
         return make_plan(duty.ledger, wanted, catalog, partial(capture, duty.session.dialect))
 
-    def _with_supports(self, duty: Duty, catalog: Catalog, engine: Answers) -> tuple[Declaration, ...]:
-        """What is declared, and the supports of it."""
+    def _links(
+        self, duty: Duty, catalog: Catalog, engine: Answers, there: frozenset[str] = frozenset()
+    ) -> tuple[Link, ...]:
+        """What is declared, and the supports of it, each after what it reads. Raises `Refusal` where that is `there` and not
+        declared."""
+        declared = self._adopted(duty)
+        renamed = {one.was: one.name for one in declared if one.was is not None}
+        gone = {name: renamed.get(name, "") for name in there - {one.name for one in declared}}
         rows = [row for row in duty.ledger.derived() if row.state != "retired"]
-        names, supported = frozenset(row.name for row in rows), frozenset(row.script.supports for row in rows)
-        return with_supports(self._adopted(duty), Known(catalog, engine, names, supported, self._compiled))
+        counting = frozenset(row.name for row in rows if not all(map(is_stage, row.script.supported_by)))
+        known = Known(catalog, engine, frozenset(row.name for row in rows), counting, self._compiled)
+        return with_supports(chain(declared, catalog, engine.dialect, gone), known)
 
     def _adopted(self, duty: Duty) -> tuple[Declaration, ...]:
         """What is declared, as far as its adoption has come."""
@@ -234,14 +238,10 @@ class Workshop:
         compiled besides."""
         engine = Answers(duty.session)
         catalog = _with_homes(duty, self._catalog(duty))
-        links = chain(self._with_supports(duty, catalog, engine), catalog, engine.dialect)
-        wanted, found = set(names), dict[str, Script]()
-        for link in reversed(links):
-            wanted |= set(link.reads) if link.declaration.name in wanted else set()
-        for link in links:
-            if link.declaration.name in wanted:
-                upstream = [found[name] for name in link.reads]
-                found[link.declaration.name] = compiler_of(link, catalog, engine, self._compiled)(1, *upstream)
+        found = dict[str, Script]()
+        for link in with_read(names, self._links(duty, catalog, engine)):
+            upstream = [found[name] for name in link.reads]
+            found[link.declaration.name] = compiler_of(link, catalog, engine, self._compiled)(1, *upstream)
         return [one for name in names for one in (*_supports_of(name, found), found[name])]
 
     def _live(self, duty: Duty, names: tuple[str, ...], *, also_read: bool = False) -> list[Installed]:

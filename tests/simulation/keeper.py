@@ -34,7 +34,7 @@ from tidemark.declare import Project
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.model import Catalog, Declaration, Source, Table
 from tidemark.processors import Function
-from tidemark.query.cascade import chain
+from tidemark.query.cascade import Link, chain, with_read
 from tidemark.render.captures import capture
 from tidemark.runtime.cascade import is_served, upstream_first
 from tidemark.runtime.changes.apply import apply_plan, drainer
@@ -67,7 +67,8 @@ class Keeper:
         self.time = Time()
         self.holder = name_holder()
         self.held = ""
-        self.declarations: list[Declaration] = []
+        self.declared: list[Declaration] = []
+        self.links: list[Link] = []
         self.meanings: dict[tuple[str, str], Derived] = {}
         self.admitted: dict[str, Derived] = {}
         self.session: WatchedSession | None = None
@@ -174,9 +175,10 @@ class Keeper:
         """The script, changed by the mutant if there is one."""
         script = compile_once(self._open().session, declaration, catalog, generation, *upstream, **how)
         script = self.mutate(script) if self.mutate else script
-        if declaration.name in self.admitted and not how.get("without"):
+        owner = self.admitted.get(declaration.supports or declaration.name)
+        if owner is not None and not how.get("without"):
             for known_by in (script.fingerprint, script.truth):
-                self.meanings[declaration.name, known_by] = self.admitted[declaration.name]
+                self.meanings[declaration.name, known_by] = owner
         return script
 
     def capture(self, table: Table, columns: tuple[str, ...]) -> Capture:
@@ -249,7 +251,7 @@ class Keeper:
     def admit_all(self, derived: Sequence[Derived]) -> Sequence[Derived]:
         """Take declarations in place of those before; what is not refused, with the freshness that it has."""
         catalog = self._catalog()
-        self.declarations, self.admitted = [], {}
+        self.declared, self.links, self.admitted = [], [], {}
         scripts: dict[str, Script] = {}
         for one in derived:
             found = self._admit(one, catalog, scripts)
@@ -265,11 +267,9 @@ class Keeper:
                 declaration = declare(project, one, freshness)
                 self.functions.update(project.functions)
                 own = self._supported(declaration, catalog)
-                links = chain([*self.declarations, *own], catalog, self._open().session.dialect)
-                named = {link.declaration.name: link for link in links}
-                for part in own:
-                    above = (scripts[name] for name in named[part.name].reads)
-                    scripts[part.name] = self.compile(part, catalog, 1, *above)
+                for link in own:
+                    above = (scripts[name] for name in link.reads)
+                    scripts[link.declaration.name] = self.compile(link.declaration, catalog, 1, *above)
                 script = scripts[one.name]
             except Refusal as refusal:
                 word = f"{one.family} {freshness} {refusal.code.value}"
@@ -279,23 +279,24 @@ class Keeper:
                 if refusal.code not in (Code.FRESHNESS, Code.KEY_UNPROVEN):
                     return None
             else:
-                self.declarations.extend(own)
+                self.declared.append(declaration)
+                self.links.extend(own)
                 beside = " supported" if len(own) > 1 else ""
                 self.tally.derived[f"{one.family} {script.klass} {script.freshness}{beside}"] += 1
                 return as_kept(one, script)
         return None
 
-    def _supported(self, declaration: Declaration, catalog: Catalog) -> tuple[Declaration, ...]:
-        """The declaration after its supports."""
-        return supports.with_supports([declaration], stages.Known(catalog, self._open().session))
+    def _supported(self, declaration: Declaration, catalog: Catalog) -> list[Link]:
+        """The declaration after its supports, with what each reads."""
+        session = self._open().session
+        read = with_read([declaration.name], chain([*self.declared, declaration], catalog, session.dialect))
+        return [one for one in supports.with_supports(read, stages.Known(catalog, session)) if one not in self.links]
 
     def _plan(self) -> InstallPlan:
         duty, catalog = self._open(), self._catalog()
-        declared_names = {one.name for one in self.declarations}
-        gone = {row.name: "" for row in duty.ledger.derived() if row.script.offers and row.name not in declared_names}
         wanted = [
             Wanted(link.declaration.name, None, partial(self.compile, link.declaration, catalog), link.reads)
-            for link in chain(self.declarations, catalog, duty.session.dialect, gone)
+            for link in self.links
         ]
         return make_plan(duty.ledger, wanted, catalog, self.capture)
 
@@ -351,8 +352,7 @@ class Keeper:
                 self.ticks += 1
                 self._watch().misread(one.script, self.ticks)
                 report = tick(mine, one.script, max_batches=batches, at_once=self.rng.random() < 0.5)
-                owner = self.admitted.get(one.script.supports)
-                self.tally.ticked((owner or self._meaning(one)).family, report.changes_sealed)
+                self.tally.ticked(self._meaning(one).family, report.changes_sealed)
                 if report.drained or batches is not None:
                     return report.drained
         finally:

@@ -96,6 +96,7 @@ def _ranks(pattern: str, by: str) -> Change:
 
 
 STAGED = ("staged",)
+CHAINED = ("cascade",)
 READS_STAGE = "_stage_"
 LEAVES: tuple[tuple[Engine, Change], ...] = (
     ("sqlite", texts("trigger", READS_STAGE, r'("_rows" - )\(1\)', r"\1(0)")),
@@ -105,6 +106,11 @@ LEAVES: tuple[tuple[Engine, Change], ...] = (
 
 def _counts_over_stage(script: Script) -> bool:
     return bool(script.supports and script.supported_by)
+
+
+def _reads_declared(script: Script) -> bool:
+    """Whether it is a stage over other derived tables."""
+    return bool(script.supports) and any(one.derived not in script.supported_by for one in script.reads)
 
 
 def _stays(script: Script) -> Script:
@@ -127,6 +133,10 @@ SUPPORTED: tuple[Mutant, ...] = (
     *(Mutant(engine, "a value that leaves", STAGED, only(_counts_over_stage, change)) for engine, change in LEAVES),
     *(
         Mutant(engine, "a row of a stage that is gone", STAGED, only(_is_support, _stays), disturbed=True)
+        for engine in ("sqlite", "postgres")
+    ),
+    *(
+        Mutant(engine, "a row of a stage over others that is gone", CHAINED, only(_reads_declared, _stays))
         for engine in ("sqlite", "postgres")
     ),
 )

@@ -1,4 +1,4 @@
-"""Derived tables that read derived tables, to any depth.
+"""Derived tables that read derived tables, to any depth, some of them over stages of what they read.
 
 Owns: the shape ``cascade``: the first of a world reads the application's tables, each one after it reads one before it.
 Promises: as `shapes`; the option ``columns`` names the counted columns that readers may use, ``reads`` tells that it reads.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tests.simulation.case import Derived
 from tests.simulation.queries import Draft
-from tests.simulation.relations import quote
+from tests.simulation.relations import Relation, quote
 from tests.simulation.shapes import Column, Parts, draft, listed, shape
 
 
@@ -40,6 +40,8 @@ def _reader(parts: Parts, above: Derived) -> Draft:
     few = (
         f" WHERE {number} {parts.rng.choice(('>', '<=', '<>'))} {parts.rng.randint(0, 3)}" if parts.chance(0.5) else ""
     )
+    if parts.chance(0.4):
+        return _over_stages(parts, source, keys, columns)
     form = parts.rng.randrange(6)
     if form == 5:
         return _made(
@@ -67,6 +69,41 @@ def _reader(parts: Parts, above: Derived) -> Draft:
     return _made(key, [Column(rank, parts.name())], f"FROM {source} s{few}")
 
 
-def _made(key: list[Column], counted: list[Column], rest: str) -> Draft:
+def _over_stages(parts: Parts, source: str, keys: list[str], columns: list[str]) -> Draft:
+    """What is taken together of groups of a derived table, or of its rows as joins and subqueries find them."""
+    form = parts.rng.choice(("groups", "groups", "total", "joined", "tested", "figures"))
+    key, number, other = (quote(parts.rng.choice(names)) for names in (keys, columns, columns))
+    calls = ("count({})", "sum({})", "max({})", "count(DISTINCT {})", "sum(DISTINCT {})")
+
+    def shown(*values: str) -> list[Column]:
+        texts = [parts.rng.choice(calls).format(parts.rng.choice(values)) for _ in range(2)]
+        return [Column(text, parts.name()) for text in dict.fromkeys(("count(*)", *texts))]
+
+    grouped = f"(SELECT s.{key} AS k, count(s.{number}) AS n, {parts.rng.choice(('sum', 'max'))}(s.{other}) AS v "
+    grouped += f"FROM {source} s GROUP BY s.{key}) g"
+    if form == "groups":
+        by = parts.rng.choice(("g.n", "g.v"))
+        return _made([Column(by, parts.name())], shown("g.n", "g.v"), f"FROM {grouped} GROUP BY {by}")
+    if form == "total":
+        return _made([], shown("g.n", "g.v"), f"FROM {grouped}")
+    table = parts.table()
+    on = f"{parts.column(table, 'a', ('int',))} = s.{number}"
+    tested = f"FROM {source} s WHERE {parts.rng.choice(('', 'NOT '))}EXISTS (SELECT 1 FROM {table.quoted} a WHERE {on})"
+    joined = f"FROM {source} s {parts.rng.choice(('LEFT', 'RIGHT'))} JOIN {table.quoted} a ON {on}"
+    if form == "figures":
+        rests = [parts.rng.choice((joined, tested, f"FROM {source} s", f"FROM {table.quoted} s")) for _ in range(3)]
+        texts = [
+            f"(SELECT {parts.rng.choice(('count(*)', 'count(DISTINCT s.{})', 'max(s.{})'))} {one})" for one in rests
+        ]
+        own = parts.column(table, "s", ("int",)).removeprefix("s.")
+        figures = [
+            text.format(own if one.startswith(f"FROM {table.quoted} s") else number)
+            for text, one in zip(texts, rests, strict=True)
+        ]
+        return _made([], [Column(text, parts.name()) for text in figures], "", table)
+    return _made([], shown(f"s.{number}", f"s.{other}"), joined if form == "joined" else tested, table)
+
+
+def _made(key: list[Column], counted: list[Column], rest: str, *tables: Relation) -> Draft:
     query = f"SELECT {listed(*key, *counted)} {rest}"
-    return Draft(query, draft(query, key).key, (), {"columns": [one.name for one in counted]})
+    return Draft(query, draft(query, key).key, tables, {"columns": [one.name for one in counted]})

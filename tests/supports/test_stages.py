@@ -19,8 +19,12 @@ QUERIES = {
     "(SELECT 1 FROM users u WHERE u.id = p.user_id)) AS n",
     "beside": "SELECT 1 AS kind, p.track, count(*) AS n FROM users u LEFT JOIN plays p ON p.user_id = u.id GROUP BY p.track "
     "UNION ALL SELECT 2, NULL, count(p.id) FROM users u LEFT JOIN plays p ON p.user_id = u.id",
+    "sizes": "SELECT users, count(*) AS n, count(DISTINCT plays) AS plays FROM (SELECT longest, sum(users) AS users, "
+    "max(plays) AS plays FROM spread GROUP BY longest) AS s GROUP BY users",
+    "matched": "SELECT (SELECT count(s.users) FROM users u LEFT JOIN spread s ON s.plays = u.id AND s.longest > 1) AS n, "
+    "(SELECT sum(users) FROM spread) AS users, (SELECT count(DISTINCT track) + sum(DISTINCT hidden) FROM plays) AS tracks",
 }
-FEW = {name: QUERIES[name] for name in ("spread", "silent")}
+FEW = {name: QUERIES[name] for name in ("spread", "silent", "matched")}
 AGAIN = {**FEW, "spread": QUERIES["spread"].replace("hidden = 0", "hidden = 1")}
 
 
@@ -40,7 +44,7 @@ def _wrong(place: Plays, queries: dict[str, str]) -> list[str]:
 
 def test_one_declaration_over_stages(place: Plays) -> None:
     keeper = place.keep(_project(QUERIES))
-    said = plan_text(keeper.plan(), declared=6, statements=False)
+    said = plan_text(keeper.plan(), declared=8, statements=False)
     assert "create _stage_spread_1 (a stage of spread): it is not installed, linear at commit" in said
     assert "create spread: it is not installed, linear at commit" in said
     keeper.apply()
@@ -62,6 +66,8 @@ def test_one_declaration_over_stages(place: Plays) -> None:
         ("kinds", "commit", ()),
         ("figures", "tick", ()),
         ("beside", "tick", ()),
+        ("sizes", "tick", ("spread",)),
+        ("matched", "tick", ("spread",)),
     }
     assert {one.name: bool(one.support_rows) for one in keeper.status()} == dict.fromkeys(QUERIES, True)
     ours = "tidemark." if place.user.dialect.has_schemas else "tidemark_"
@@ -81,8 +87,11 @@ def test_a_stage_changes_and_goes_with_what_it_is_for(place: Plays) -> None:
     assert {(step.verb, step.derived) for step in keeper.plan().steps} == {
         ("replace", "_stage_spread_1"),
         ("replace", "spread"),
+        ("replace", "_stage_matched_1"),
+        ("replace", "_stage_matched_2"),
+        ("replace", "matched"),
     }
-    assert keeper.apply().live == ("spread",)
+    assert keeper.apply().live == ("spread", "matched")
     place.write(place.change())
     keeper.tick()
     assert _wrong(place, AGAIN) == []

@@ -211,7 +211,7 @@ def support_queries(
     try:
         read = Read(declaration, query, lowered, key, unproven, outputs, describe, catalog, names)
         require_changes_alone(read)
-        linear_program(read.result, describe, supports)
+        linear_program(read.summed, describe, supports)
     except NotLinear as problem:
         raise Refusal(Code.UNSUPPORTED, problem.reason, instead="", derived=declaration.name) from problem
     return supports.wanted

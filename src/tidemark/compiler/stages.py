@@ -8,10 +8,9 @@ counts in them; a table is kept over a stage only where changes are followed thr
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import count
 
 from tidemark.compiler.derived import support_queries
 from tidemark.compiler.once import Asked, Compiled, compiler_of
@@ -20,12 +19,11 @@ from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.maintenance.mirror import require_apart
 from tidemark.maintenance.support import Support
-from tidemark.model import Catalog, Declaration, Table
+from tidemark.model import Catalog, Declaration, OutputColumn, Table
 from tidemark.names import stage_name
 from tidemark.query.cascade import Link
 from tidemark.query.lower import lower_query
 from tidemark.query.ranked import rankings
-from tidemark.query.relation import Query
 from tidemark.query.staged import Stage, Staged, over_rows, staged
 from tidemark.render.statements import qualified
 
@@ -36,38 +34,73 @@ _WHY = "a change may touch any group, and few of those rows"
 class Known:
     """What a decision rests on: the engine, and what is there.
 
-    `installed` are the names of the derived tables that are there, `with_support` those of them that have one. `compiled` is what
-    was compiled before.
+    `tables` is the catalog of the user's tables. `installed` are the names of the derived tables that are there, `with_support`
+    those of them that count values in one. `compiled` is what was compiled before, `above` the derived tables that are read, as
+    they would be installed first.
     """
 
-    catalog: Catalog
+    tables: Catalog
     engine: Asked
     installed: Collection[str] = ()
     with_support: Collection[str] = ()
     compiled: Compiled = field(default_factory=dict)
+    above: tuple[Script, ...] = ()
 
     @property
     def dialect(self) -> Dialect:
         """The engine's facts."""
         return self.engine.dialect
 
+    @property
+    def given(self) -> tuple[Table, ...]:
+        """The derived tables that are read, as their readers see them."""
+        return tuple(table for script in self.above for table in script.offers)
 
-def over_stages(declaration: Declaration, known: Known, numbers: Iterator[int] | None = None) -> list[Declaration]:
-    """The declaration over stages where every change would touch everything without them; else alone. `numbers` are free for its
-    stages."""
+    @property
+    def catalog(self) -> Catalog:
+        """What a query may name."""
+        return self.tables.with_tables(self.given)
+
+    def describe(self, query: str, given: Sequence[Table] = ()) -> tuple[OutputColumn, ...]:
+        """The columns of a query, also over tables that are not there."""
+        return self.engine.describe(query, (*self.given, *given))
+
+    def compile(self, declaration: Declaration, *supports: Script) -> Script:
+        """The script of a first generation, over its supports and what is read; it serves again when that is planned."""
+        beneath = (*supports, *self.above)
+        return compiler_of(self.link(declaration), self.tables, self.engine, self.compiled)(1, *beneath)
+
+    def link(self, declaration: Declaration) -> Link:
+        """The declaration with what it reads."""
+        return Link(declaration, (*declaration.supported_by, *(one.name for one in self.above)))
+
+
+Choose = Callable[[Declaration, Known, list[str]], list[Declaration]]
+"""Chooses the supports of a declaration, which come before it; the names of its stages are added to those that are taken."""
+
+
+def over_stages(declaration: Declaration, known: Known, taken: list[str], choose: Choose) -> list[Declaration]:
+    """The declaration over stages where every change would touch everything without them; else alone. `taken` are names of
+    stages, `choose` finds what these have themselves."""
     plain = not (declaration.columns_of or declaration.processor or declaration.live or declaration.sampled)
     asked = declaration.support or not declaration.allow_global
     if not (plain and asked):
         return [declaration]
     text = declaration.query_for(known.dialect.name) or ""
-    found, owner, numbers = None, declaration.supports or declaration.name, numbers or count(1)
+    found, owner, before = None, declaration.supports or declaration.name, len(taken)
+    over = partial(_over, known=known, taken=taken, choose=choose)
     try:
         query = lower_query(text, known.catalog, known.dialect)
         require_apart(declaration, query, known.catalog)
         found = staged(query)
         if found is None or not _is_global(declaration, known):
             return [declaration]
-        return _over(declaration, found, known, numbers) or _at_one_pace(declaration, query, known) or [declaration]
+        made = over(declaration, found)
+        if not made and declaration.freshness != "commit" and (every := staged(query, every=True)) is not None:
+            # Figures over stages that ticks write, all of them: those that writers keep would be ahead of the others.
+            del taken[before:]
+            made = over(replace(declaration, freshness="tick"), every)
+        return made or [declaration]
     except Refusal as refusal:
         if found is not None and declaration.freshness == "commit" and refusal.code is Code.FRESHNESS:
             raise Refusal(refusal.code, refusal.reason, instead=refusal.instead, derived=owner) from refusal
@@ -77,25 +110,21 @@ def over_stages(declaration: Declaration, known: Known, numbers: Iterator[int] |
         return [declaration]
 
 
-def _at_one_pace(declaration: Declaration, query: Query, known: Known) -> list[Declaration]:
-    """A row of figures over stages that ticks write, all of them: figures that writers keep would be ahead of the others."""
-    found = staged(query, every=True) if declaration.freshness != "commit" else None
-    return _over(replace(declaration, freshness="tick"), found, known, count(1)) if found else []
-
-
-def _over(declaration: Declaration, found: Staged, known: Known, numbers: Iterator[int]) -> list[Declaration]:
+def _over(declaration: Declaration, found: Staged, known: Known, taken: list[str], choose: Choose) -> list[Declaration]:
     """The declaration after its stages and the supports of what it counts there; nothing where changes are not followed through
     all of it."""
     owner = declaration.supports or declaration.name
-    stages = [_stage(declaration, one, stage_name(owner, next(numbers))) for one in found.stages]
-    beneath = [one for stage in stages for one in over_stages(stage, known, numbers)]
+    names = [stage_name(owner, number) for number, _ in enumerate(found.stages, start=len(taken) + 1)]
+    taken += names
+    stages = [_stage(declaration, one, name) for name, one in zip(names, found.stages, strict=True)]
+    beneath = [one for stage in stages for one in choose(stage, known, taken)]
     scripts = _followed(beneath, known)
     own = [script for stage in stages for script in scripts if script.name == stage.name]
     # What passes is kept for ever, and a stage that ticks write passes through states in which nobody's query was.
     passes = (declaration.has_memory or bool(declaration.crossings)) and any(
         one.freshness != "commit" for one in scripts
     )
-    paces = {one.freshness for one in own} | ({"commit"} if found.beside else set())
+    paces = {*(one.freshness for one in own), *(one.keeps.freshness if one.keeps else "commit" for one in found.beside)}
     over = _added(declaration, found, own, known) if scripts and len(paces) == 1 and not passes else []
     return [*beneath, *over] if over else []
 
@@ -119,7 +148,7 @@ def _added(declaration: Declaration, found: Staged, stages: Sequence[Script], kn
     changes are not followed. Raises `Refusal` where the engine would not take the query over them: there are types without a
     greatest value, and a figure may be of one."""
     offered = [table for one in stages for table in one.offers]
-    known.engine.describe(over_rows(found, [one.offers[1] for one in stages], known.dialect), offered)
+    known.describe(over_rows(found, [one.offers[1] for one in stages], known.dialect), offered)
     over = replace(
         declaration,
         # What is added up from the rows of a stage follows them at once, whenever these are written.
@@ -131,11 +160,11 @@ def _added(declaration: Declaration, found: Staged, stages: Sequence[Script], kn
     if supports:
         counted = replace(over, supported_by=(*over.supported_by, *(one.name for one in supports)))
         scripts = [
-            _compiled(one, known, *(stage for stage in stages if stage.name in one.supported_by)) for one in supports
+            known.compile(one, *(stage for stage in stages if stage.name in one.supported_by)) for one in supports
         ]
-        if all(one.klass == "linear" for one in (*scripts, _compiled(counted, known, *stages, *scripts))):
+        if all(one.klass == "linear" for one in (*scripts, known.compile(counted, *stages, *scripts))):
             return [*supports, counted]
-    return [over] if _compiled(over, known, *stages).klass != "global" else []
+    return [over] if known.compile(over, *stages).klass != "global" else []
 
 
 def _counting(over: Declaration, found: Staged, stages: Sequence[Script], known: Known) -> list[Declaration]:
@@ -158,6 +187,8 @@ def _counting(over: Declaration, found: Staged, stages: Sequence[Script], known:
     for one in supports:
         table = one.occurrence.table
         place = places.get(table.label)
+        if place is None and table.keeps is not None:
+            return []
         source = qualified(table, known.dialect) if place is None else f"({found.stages[place].text})"
         made.append(
             Declaration(
@@ -176,7 +207,7 @@ def _counting(over: Declaration, found: Staged, stages: Sequence[Script], known:
 
 
 def _supports(declaration: Declaration, given: Sequence[Table], known: Known) -> tuple[Support, ...]:
-    describe = partial(known.engine.describe, given=given)
+    describe = partial(known.describe, given=given)
     return support_queries(declaration, known.catalog.with_tables(given), known.dialect, describe)
 
 
@@ -189,7 +220,7 @@ def _is_global(declaration: Declaration, known: Known) -> bool:
     """Whether every change would touch everything. Raises `Refusal` for what cannot be kept at all."""
     late = replace(declaration, freshness=None) if declaration.freshness == "commit" else declaration
     try:
-        return _compiled(late, known).klass == "global"
+        return known.compile(late).klass == "global"
     except Refusal as refusal:
         if refusal.code is not Code.GLOBAL:
             raise
@@ -200,11 +231,5 @@ def _followed(declarations: Sequence[Declaration], known: Known) -> tuple[Script
     """The scripts, each over those that it is supported by; none where changes are not followed through all of them."""
     found: tuple[Script, ...] = ()
     for one in declarations:
-        found = (*found, _compiled(one, known, *(other for other in found if other.name in one.supported_by)))
+        found = (*found, known.compile(one, *(other for other in found if other.name in one.supported_by)))
     return () if any(one.klass == "global" for one in found) else found
-
-
-def _compiled(declaration: Declaration, known: Known, *above: Script) -> Script:
-    """The script of a first generation, which serves again when that is planned."""
-    link = Link(declaration, tuple(one.name for one in above))
-    return compiler_of(link, known.catalog, known.engine, known.compiled)(1, *above)

@@ -1,14 +1,14 @@
 """Which declarations read which: the order in which derived tables of one project are compiled.
 
-Owns: `chain`, the declarations in order, each after those that it reads. A query reads a derived table when it names its public
-view, itself or through a view of the user's. Promises: a cycle is refused with everything that is on it; so is reading what is
-installed but not declared any more, naming everybody who does. Judges nothing else: a query that cannot be parsed reads
-nothing here and is refused where it is compiled.
+Owns: `chain`, the declarations in order, each after those that it reads, and `with_read`, some of them. A query reads a derived
+table when it names its public view, itself or through a view of the user's. Promises: a cycle is refused with everything that is
+on it; so is reading what is installed but not declared any more, naming everybody who does. Judges nothing else: a query that
+cannot be parsed reads nothing here and is refused where it is compiled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -45,7 +45,6 @@ def chain(
     lost: dict[str, list[str]] = {}
     for one in declarations:
         found = tuple(reader.read(one.query_for(dialect.name) or "", frozenset()) | reader.named(one.columns_of or ""))
-        found = (*one.supported_by, *found)
         for name in found:
             if name in (gone or {}):
                 lost.setdefault(name, []).append(one.name)
@@ -56,6 +55,14 @@ def chain(
     for name in links:
         _place(name, links, ordered, ())
     return tuple(ordered.values())
+
+
+def with_read(names: Iterable[str], links: Sequence[Link]) -> tuple[Link, ...]:
+    """Those of that name, and what they read, in the same order."""
+    wanted = set(names)
+    for link in reversed(links):
+        wanted |= set(link.reads) if link.declaration.name in wanted else set()
+    return tuple(link for link in links if link.declaration.name in wanted)
 
 
 def offers_view(declaration: Declaration, declarations: Sequence[Declaration]) -> bool:

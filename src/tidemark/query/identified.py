@@ -108,9 +108,14 @@ class _Telling:
         if isinstance(item, exp.Table):
             return [_Told(column_at(item.alias, name)) for name in self._number_of(item)]
         told, inner = self.of(item.this), unwrapped(item.this)
-        if marked and isinstance(inner, exp.Select) and inner.args.get("group") is not None:
+        if marked and isinstance(inner, exp.Select) and self._may_be_null(inner):
             told.append(_append(inner, exp.Literal.number(1)))
         return [_Told(column_at(item.alias, name)) for name in told]
+
+    def _may_be_null(self, select: exp.Select) -> bool:
+        """Whether it shows groups, or the rows of a derived table: what tells those apart may be NULL."""
+        found = (self._table(item) for item in own_items(select) if isinstance(item, exp.Table))
+        return select.args.get("group") is not None or any(one is not None and one.keeps is not None for one in found)
 
     def _number_of(self, item: exp.Table) -> list[str]:
         """The column that tells the rows of one call apart; PostgreSQL numbers them where there is none."""
@@ -231,9 +236,11 @@ def _nothing(type_: str, dialect: Dialect) -> exp.Expression:
 
 
 def _key_of(table: Table) -> Iterable[Column]:
-    """The columns of a unique key without NULLs, the primary one first; none where there is none."""
+    """The columns of a unique key without NULLs, the primary one first; none where there is none. In the key of a derived table
+    NULL is a value like any other."""
     for unique in sorted(table.uniques, key=lambda one: not one.primary):
         columns = [column for term in unique.terms if (column := table.column(term or "")) is not None]
-        if unique.where is None and len(columns) == len(unique.terms) and all(one.not_null for one in columns):
+        told = table.keeps is not None or all(one.not_null for one in columns)
+        if unique.where is None and len(columns) == len(unique.terms) and told:
             return columns
     return []

@@ -3,7 +3,7 @@
 Owns: the replacement of each reference to a CTE or to a view by a subquery, one copy for each reference. Promises: afterwards a
 table in the tree is a table of the catalog, what a recursion has found so far, or a name that does not exist. A copy remembers
 (`meta`) in which scope its names are to be looked up: a CTE's body sees what surrounds its WITH, a view's body nothing. A
-recursion stays a WITH of its own, around one SELECT of all its columns.
+recursion stays a WITH of its own, around one SELECT of all its columns. A copy of a derived table's view remembers which it is.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ SCOPE = "scope"
 """On a query: its number, by which copies refer to it."""
 RECURSION = "recursion"
 """On the SELECT around a recursion, and on each table that stands for what it has found: the recursion's number."""
+SHOWN = "shown"
+"""On the query of a derived table's view: the schema and the name of the view, and its columns' names."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +177,8 @@ class Inlining:
         self.open_views.pop()
         body = unwrapped(holder)
         body.meta[OWNER] = 0
+        if found.keeps is not None:
+            body.meta[SHOWN] = (found.schema, found.name, tuple(column.name for column in found.columns))
         return Named(body, tuple(exp.to_identifier(column.name, quoted=True) for column in found.columns))
 
 

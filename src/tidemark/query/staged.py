@@ -11,7 +11,7 @@ over the rows of the first one gives what the query gives. Knows nothing of whet
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -20,13 +20,14 @@ from sqlglot import exp
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Table
+from tidemark.query.inline import SHOWN
 from tidemark.query.lower import lower_query
 from tidemark.query.moment import reads_moment
 from tidemark.query.parse import render
 from tidemark.query.relation import Block, Derived, Item, Query, SetOperation
 from tidemark.query.subtypes import passes_json
 from tidemark.query.trees import aliased, column_at, outputs_of, own_items, own_nodes, rename_outputs, whole_items
-from tidemark.query.units import branches_of, is_uniform
+from tidemark.query.units import branches_of, is_uniform, origins_of
 
 ROW = "x"
 """The alias of the stage in the query over it, where the query has none for it."""
@@ -45,12 +46,12 @@ class Stage:
 
 @dataclass(frozen=True)
 class Staged:
-    """A query in two: the `stages`, and the text of the query over them, with a mark in FROM for each. `beside` tells that it
-    reads tables beside them."""
+    """A query in two: the `stages`, and the text of the query over them, with a mark in FROM for each. `beside` are the tables
+    that it reads beside them."""
 
     stages: tuple[Stage, ...]
     over: str
-    beside: bool = False
+    beside: tuple[Table, ...] = ()
 
 
 def staged(query: Query, *, every: bool = False) -> Staged | None:
@@ -62,7 +63,7 @@ def staged(query: Query, *, every: bool = False) -> Staged | None:
         return None
     if reads_moment(query) or any(passes_json(block) for block in query.blocks) or whole_items(query.tree):
         return None
-    if any(not _is_source(one.table) for one in query.all_occurrences):
+    if any(one.table.pruned for one in query.all_occurrences):
         return None
     if not query.items:
         return _figures(query, every=every)
@@ -90,12 +91,8 @@ def over_stages(query: Query, stages: Sequence[str], catalog: Catalog) -> Query:
     lowered = lower_query(text, catalog, query.dialect)
     if not isinstance(lowered, Block):
         return lower_query(" UNION ALL ".join(map(_merged, branches_of(lowered))), catalog, query.dialect)
-    if lowered.items:
-        return lower_query(_merged(lowered), catalog, query.dialect)
-    inner = [(nested, cast(Block, nested.query)) for nested in lowered.nested]
-    swaps = {nested.text: f"({_merged(one)})" for nested, one in inner if isinstance(one.items[0], Derived)}
-    shown = (f"{one.scalar.swapped(swaps)} AS {query.dialect.quote(one.name)}" for one in lowered.outputs)
-    return lower_query(f"SELECT {', '.join(shown)}", catalog, query.dialect)
+    text = _merged(lowered) if lowered.items else _swapped(lowered, _merged_figures(lowered))
+    return lower_query(text, catalog, query.dialect)
 
 
 def over_rows(found: Staged, tables: Sequence[Table], dialect: Dialect) -> str:
@@ -107,15 +104,14 @@ def over_rows(found: Staged, tables: Sequence[Table], dialect: Dialect) -> str:
 
 
 def over_table(query: Query, catalog: Catalog) -> Query:
-    """A total over a subquery that filters one table, or over the rows of one derived table, as a total over the table; any other
-    query as it is."""
-    if not isinstance(query, Block) or not query.is_aggregated or query.groups is not None or query.nested:
+    """A total over a subquery that filters one table, or over the rows of one derived table, as a total over the table, also as a
+    figure of a row; any other query as it is."""
+    if not isinstance(query, Block) or reads_moment(query) or passes_json(query) or whole_items(query.tree):
         return query
-    if query.limited or query.windows or query.distinct or not _is_needless(query):
-        return query
-    if reads_moment(query) or passes_json(query) or whole_items(query.tree):
-        return query
-    return lower_query(_merged(query), catalog, query.dialect)
+    if query.items:
+        return lower_query(_merged(query), catalog, query.dialect) if _is_filtered(query) else query
+    swaps = _merged_figures(query) if _is_row(query) else {}
+    return lower_query(_swapped(query, swaps), catalog, query.dialect) if swaps else query
 
 
 def _asks(select: exp.Select) -> bool:
@@ -123,20 +119,21 @@ def _asks(select: exp.Select) -> bool:
     return any(one.find(exp.Select, exp.SetOperation) for name in _TOGETHER for one in _listed(select, name))
 
 
+def _is_filtered(block: Block) -> bool:
+    """Whether it is a total over a subquery that filters one table."""
+    total = block.is_aggregated and block.groups is None
+    return total and not (block.limited or block.windows or block.distinct) and _is_needless(block)
+
+
 def _is_needless(block: Block) -> bool:
     """Whether the same can be asked of a table itself, without a stored row for each of its rows: a subquery filters it."""
     inner = block.items[0].query if isinstance(block.items[0], Derived) else None
-    if len(block.items) > 1 or not isinstance(inner, Block):
+    if len(block.items) > 1 or block.nested or not isinstance(inner, Block):
         return False
     computed = (
         inner.is_aggregated or inner.distinct or inner.distinct_on or inner.windows or inner.nested or inner.limited
     )
     return inner.is_flat and len(inner.items) == 1 and not computed
-
-
-def _is_source(table: Table) -> bool:
-    """Whether it is a table of the user's that says what it said; which derived tables there are is not known in time."""
-    return table.keeps is None and not table.pruned
 
 
 def _compares_alike(item: Item) -> bool:
@@ -146,11 +143,17 @@ def _compares_alike(item: Item) -> bool:
 
 
 def _mixes(block: Block) -> bool:
-    """Whether SQLite compares computed columns of queries in FROM with columns of other items, which have types."""
-    if block.dialect.types_are_fixed or len(block.occurrences) == len(block.items):
+    """Whether SQLite compares computed columns of queries in FROM, which have no type before they are stored, with what has."""
+    if block.dialect.types_are_fixed:
         return False
-    tests = (exp.Predicate, exp.Case)
-    return any(one.find(*tests) is not None for name in _TOGETHER for one in _listed(block.tree, name))
+    listed = (one for name in _TOGETHER for one in _listed(block.tree, name))
+    return any(_mixed_in(test, block) for one in listed for test in one.find_all(exp.Predicate, exp.Case))
+
+
+def _mixed_in(test: exp.Expr, block: Block) -> bool:
+    columns = {(node.table, node.name) for node in test.find_all(exp.Column)}
+    computed = any(len(set(origins_of(block, column) or ())) != 1 for column in columns)
+    return computed and (len(columns) > 1 or test.find(exp.Cast) is not None)
 
 
 def _over_derived(block: Block) -> Staged | None:
@@ -158,12 +161,14 @@ def _over_derived(block: Block) -> Staged | None:
     item = block.items[0]
     if len(block.items) > 1 or not isinstance(item, Derived) or item.lateral or block.nested:
         return None
+    if SHOWN in item.query.tree.meta:
+        return None
     names = [name for name, _ in outputs_of(item.query.tree)]
     if not all(names) or len(set(names)) < len(names) or isinstance(item.query, Block) and not item.query.items:
         return None
     over = block.tree.copy()
     own_items(over)[0].replace(_nameless(item.alias))
-    return Staged((Stage(item.query.sql(), _indexes(over)),), render(over, block.dialect))
+    return Staged((Stage(_text(item.query.tree.copy(), block.dialect), _indexes(over)),), render(over, block.dialect))
 
 
 def _branches(query: SetOperation) -> Staged | None:
@@ -210,29 +215,47 @@ def _figures(block: Block, *, every: bool) -> Staged | None:
     the others is their single row."""
     stages: list[Stage] = []
     swaps: dict[str, str] = {}
-    beside = False
+    beside: list[Table] = []
     for nested in block.nested:
         inner = nested.query
         figure = nested.form == "scalar" and isinstance(inner, Block) and inner.is_aggregated and inner.groups is None
-        if not figure or not isinstance(inner, Block) or not inner.items or block.where:
+        if not figure or not isinstance(inner, Block) or not inner.items or not _is_row(block):
             return None
-        if inner.is_flat and len(inner.items) == 1 and not (inner.nested or inner.windows or inner.limited):
+        flat = inner.is_flat and len(inner.items) == 1
+        if (flat and not (inner.nested or inner.windows or inner.limited)) or _is_filtered(inner):
             if every:
                 rows, value = inner.tree.copy(), column_at(ROW, "figure")
                 rename_outputs(rows, [value.name])
-                stages.append(Stage(render(rows, block.dialect)))
+                stages.append(Stage(_text(rows, block.dialect)))
                 over = exp.Select(expressions=[exp.Max(this=value)])
                 over.set("from_", exp.From(this=_nameless(ROW)))
                 swaps[nested.text] = f"({_numbered(render(over, block.dialect), len(stages), block.dialect)})"
-            beside = not every
+            else:
+                beside += (one.table for one in inner.all_occurrences)
             continue
         found = staged(inner)
         if found is None or len(found.stages) > 1:
             return None
         stages += found.stages
         swaps[nested.text] = f"({_numbered(found.over, len(stages), block.dialect)})"
+    return Staged(tuple(stages), _swapped(block, swaps), tuple(beside)) if stages else None
+
+
+def _is_row(block: Block) -> bool:
+    """Whether a query without FROM is one row whatever its subqueries give."""
+    return not (block.where or block.having is not None or block.groups is not None or block.limited)
+
+
+def _merged_figures(block: Block) -> dict[str, str]:
+    """The figures of a row that are totals over subqueries that filter one table, as totals over the table."""
+    inner = ((nested.text, nested.query) for nested in block.nested if nested.form == "scalar")
+    return {text: f"({_merged(one)})" for text, one in inner if isinstance(one, Block) and _is_filtered(one)}
+
+
+def _swapped(block: Block, swaps: Mapping[str, str]) -> str:
+    """A row of figures with some of them said otherwise."""
     shown = (f"{one.scalar.swapped(swaps)} AS {block.dialect.quote(one.name)}" for one in block.outputs)
-    return Staged(tuple(stages), f"SELECT {', '.join(shown)}", beside) if stages else None
+    return f"SELECT {', '.join(shown)}"
 
 
 def _over_rows(blocks: Sequence[Block]) -> Staged | None:
@@ -262,7 +285,7 @@ def _over_rows(blocks: Sequence[Block]) -> Staged | None:
         over.set("from_", exp.From(this=_nameless(ROW)))
     indexes = tuple(dict.fromkeys(index for over in overs for index in _indexes(over)))
     text = " UNION ALL ".join(render(over, first.dialect) for over in overs)
-    return Staged((Stage(render(rows, first.dialect), indexes),), text)
+    return Staged((Stage(_text(rows, first.dialect), indexes),), text)
 
 
 def _distinct(block: Block) -> Staged:
@@ -273,7 +296,7 @@ def _distinct(block: Block) -> Staged:
     names = [name for name, _ in outputs_of(groups)]
     over = exp.Select(expressions=[aliased(column_at(ROW, name), name) for name in names], distinct=exp.Distinct())
     over.set("from_", exp.From(this=_nameless(ROW)))
-    return Staged((Stage(render(groups, block.dialect)),), render(over, block.dialect))
+    return Staged((Stage(_text(groups, block.dialect)),), render(over, block.dialect))
 
 
 def _columns(select: exp.Select, clause: str) -> list[exp.Column]:
@@ -330,6 +353,22 @@ def _name_outputs(select: exp.Select) -> None:
     for one in list(select.expressions):
         if isinstance(one, exp.Column):
             one.replace(aliased(one.copy(), one.name))
+
+
+def _text(tree: exp.Expression, dialect: Dialect) -> str:
+    """The text of a tree, in which derived tables have the names that readers have for them, whatever generation is seen there.
+    The tree is used up."""
+    for body in [node for node in tree.find_all(exp.Select) if SHOWN in node.meta]:
+        schema, name, columns = body.meta[SHOWN]
+        item, own = cast(exp.Subquery, body.parent), tuple(name for name, _ in outputs_of(body))
+        listed = [exp.to_identifier(one, quoted=True) for one in own] if own != columns else []
+        alias = exp.TableAlias(this=exp.to_identifier(item.alias, quoted=True), columns=listed)
+        item.replace(exp.Table(this=exp.to_identifier(name, quoted=True), db=_schema(schema), alias=alias))
+    return render(tree, dialect)
+
+
+def _schema(name: str) -> exp.Identifier | None:
+    return exp.to_identifier(name, quoted=True) if name else None
 
 
 def _nameless(alias: str) -> exp.Table:

@@ -100,15 +100,15 @@ def _set_operations(query: Query) -> list[SetOperation]:
 
 
 def is_unique(block: Block, key: tuple[Output, ...], around: Query | None = None) -> bool:
-    """True when the unique keys of FROM prove that no two rows of an ungrouped result share `key`."""
+    """True when the unique keys of FROM prove that no two rows of an ungrouped result share `key`; NULL is one value of ours."""
     fixed = {output.scalar.column for output in key if output.scalar.column is not None}
-    not_null = {
-        (occurrence.alias, column.name)
-        for occurrence in block.occurrences
-        for column in occurrence.table.columns
-        if column.not_null
-    } | required_columns(block)
-    direct = {column for column in fixed if column in not_null or not isinstance(item_of(block, column[0]), Occurrence)}
+    not_null = required_columns(block) | {
+        (one.alias, column.name)
+        for one in block.occurrences
+        for column in one.table.columns
+        if column.not_null or (one.table.keeps and any(column.name in unique.terms for unique in one.table.uniques))
+    }
+    direct = {one for one in fixed if one in not_null or not isinstance(item_of(block, one[0]), Occurrence)}
     pinned = {item.alias for item in block.items if _is_unmatched(item, block)}
     moved = True
     while moved:

@@ -69,11 +69,11 @@ def find_left(rows: Sequence[Installed]) -> tuple[Installed, ...]:
 
 
 def level(row: Installed, rows: Sequence[Installed]) -> int:
-    """How many derived tables stand between this one and the user's tables, on the longest way; 0 when it reads none."""
+    """How many declared tables stand between this one and the user's tables, on the longest way; 0 when it reads none."""
     reads = reads_of(row.script)
     if not reads:
         return 0
-    return max((1 + level(other, rows) for other in rows if identity(other) in reads), default=0)
+    return max((level(one, rows) + (not one.script.supports) for one in rows if identity(one) in reads), default=0)
 
 
 def everything_read(row: Installed, rows: Sequence[Installed]) -> tuple[Installed, ...]:

@@ -141,7 +141,9 @@ def explain_installed(ledger: Ledger, installed: Installed, script: Script) -> E
     found = explain_script(script, ledger.session.dialect)
     there = installed.live_at is not None and installed.state in ("live", "backfilling", "verifying")
     restriction = explain_measured.ask_for_indexes(ledger, installed.script) if there else found.restriction
-    now = [status for status in read_status(ledger) if (status.name, status.generation) == _identity(installed)]
+    every = read_status(ledger)
+    now = [status for status in every if (status.name, status.generation) == _identity(installed)]
+    fresh = {status.name: status.freshness for status in every}
     since = [
         f"{tell_count(status.pending, 'change')} waiting, the last tick was at {status.behind_since}"
         for status in now
@@ -154,6 +156,8 @@ def explain_installed(ledger: Ledger, installed: Installed, script: Script) -> E
     return replace(
         found,
         state=installed.state,
+        # What its stages read is read by it.
+        reads=tuple(f"{name} ({fresh[name]})" for status in now for name in status.reads if name in fresh),
         supports=(*found.supports, *beside),
         restriction=restriction,
         staleness=(*found.staleness, *since, *none),

@@ -153,7 +153,8 @@ def _with_supports(
     if not inside:
         return status
     wrong = [one.captures for one in inside if one.captures != "ok"]
-    reads = tuple(name for name in status.reads if name not in {one.name for one in inside})
+    above = dict.fromkeys(name for one in (status, *inside) for name in one.reads)
+    reads = tuple(name for name in above if name not in {one.name for one in inside})
     unwell = [one.next for one in inside if one.next]
     out = next((one.state for one in inside if one.shown and one.state != "live"), status.state)
     return replace(
@@ -168,7 +169,6 @@ def _with_supports(
         to_fill=status.to_fill + sum(one.to_fill for one in inside),
         failure=status.failure or next((one.failure for one in inside if one.failure), None),
         next=next(iter(unwell), status.next),
-        level=status.level if reads else 0,
         reads=reads,
         sources=tuple(sorted({*status.sources, *(source for one in inside for source in one.sources)})),
         support_rows=sum(one.rows or 0 for one in inside),
