@@ -55,6 +55,13 @@ SPELLINGS = (
         klass="linear",
     ),
     Case(
+        "a_row_of_figures_or_none",
+        "SELECT (SELECT count(*) FROM users) AS users, (SELECT count(*) FROM posts) AS n HAVING (SELECT count(*) FROM posts) > 9",
+        None,
+        "postgres",
+        klass="global",
+    ),
+    Case(
         "two_rows_beside_each_other",
         "SELECT a.n AS users, b.n AS posts FROM (SELECT count(*) AS n FROM users) a, (SELECT count(*) AS n FROM posts) b",
         klass="global",

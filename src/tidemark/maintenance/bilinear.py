@@ -143,7 +143,8 @@ def _figures(result: Result, query: Block, describe: Describe, lower: Lower, *, 
     blocks, branches, own, swaps = [], [], [], {}
     for nested in query.nested:
         block = nested.query
-        if nested.form != "scalar" or not isinstance(block, Block) or block.groups or block.having:
+        plain = query.is_row and nested.form == "scalar"
+        if not plain or not isinstance(block, Block) or block.groups is not None or block.having is not None:
             raise NotBilinear("a figure is more than sums over a join")
         require_joined(block, alone=False)
         parts = AskedParts(query.dialect, taken, {}, RowText.as_written)

@@ -32,7 +32,7 @@ def single_block(query: Query) -> Block:
         raise NotLinear("a recursion computes with its own rows")
     if len(query.items) > 1:
         raise NotLinear("it joins several sources")
-    if not query.items and (not query.nested or query.where):
+    if not query.items and not (query.nested and query.is_row):
         raise NotLinear("it reads no source")
     if not query.is_flat:
         raise NotLinear("it reads a subquery")

@@ -186,6 +186,12 @@ class Block(_Written):
         return tuple(item for item in self.items if isinstance(item, Called))
 
     @property
+    def is_row(self) -> bool:
+        """True for a query without FROM that is one row whatever its subqueries give."""
+        more = self.items or self.where or self.limited or self.is_aggregated
+        return not more and self.having is None
+
+    @property
     def is_flat(self) -> bool:
         """True when FROM holds nothing but tables."""
         return len(self.occurrences) == len(self.items)

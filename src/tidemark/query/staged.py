@@ -110,7 +110,7 @@ def over_table(query: Query, catalog: Catalog) -> Query:
         return query
     if query.items:
         return lower_query(_merged(query), catalog, query.dialect) if _is_filtered(query) else query
-    swaps = _merged_figures(query) if _is_row(query) else {}
+    swaps = _merged_figures(query) if query.is_row else {}
     return lower_query(_swapped(query, swaps), catalog, query.dialect) if swaps else query
 
 
@@ -219,7 +219,7 @@ def _figures(block: Block, *, every: bool) -> Staged | None:
     for nested in block.nested:
         inner = nested.query
         figure = nested.form == "scalar" and isinstance(inner, Block) and inner.is_aggregated and inner.groups is None
-        if not figure or not isinstance(inner, Block) or not inner.items or not _is_row(block):
+        if not figure or not isinstance(inner, Block) or not inner.items or not block.is_row:
             return None
         flat = inner.is_flat and len(inner.items) == 1
         if (flat and not (inner.nested or inner.windows or inner.limited)) or _is_filtered(inner):
@@ -239,11 +239,6 @@ def _figures(block: Block, *, every: bool) -> Staged | None:
         stages += found.stages
         swaps[nested.text] = f"({_numbered(found.over, len(stages), block.dialect)})"
     return Staged(tuple(stages), _swapped(block, swaps), tuple(beside)) if stages else None
-
-
-def _is_row(block: Block) -> bool:
-    """Whether a query without FROM is one row whatever its subqueries give."""
-    return not (block.where or block.having is not None or block.groups is not None or block.limited)
 
 
 def _merged_figures(block: Block) -> dict[str, str]:
