@@ -12,7 +12,7 @@ import pytest
 from tests.backfill.place import Songs
 from tidemark import Tidemark
 from tidemark.cli import main
-from tidemark.cli.reports import backfills_text
+from tidemark.cli.reports_backfills import backfills_text
 from tidemark.errors import Exit
 
 DEFINITIONS = """

@@ -9,7 +9,7 @@ import pytest
 from tests.backfill.place import Songs, Watch, stop_after
 from tests.simulation.chunks import chunks_of
 from tidemark import Fault, Refusal
-from tidemark.cli.reports import backfills_text
+from tidemark.cli.reports_backfills import backfills_text
 from tidemark.database.session import Session, Strain
 from tidemark.errors import Exit
 from tidemark.runtime.backfill import begin, fill, fill_whole

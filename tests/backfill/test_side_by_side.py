@@ -12,7 +12,7 @@ from tests.backfill.place import Songs, Watch, open_songs
 from tests.backfill.test_pages import PAIRS, QUERY, differences, prepare
 from tests.simulation.chunks import chunks_of
 from tidemark import Fault, Project
-from tidemark.cli.reports import backfills_text
+from tidemark.cli.reports_backfills import backfills_text
 from tidemark.database.open import open_session
 from tidemark.database.session import Strain
 from tidemark.errors import Exit

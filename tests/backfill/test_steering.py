@@ -9,7 +9,7 @@ import pytest
 
 from tests.backfill.place import Songs, Watch
 from tidemark import Fault, Refusal
-from tidemark.cli.reports import backfills_text
+from tidemark.cli.reports_backfills import backfills_text
 from tidemark.database.session import Strain
 from tidemark.database.sqlite.session import SqliteSession
 from tidemark.errors import Exit

@@ -15,7 +15,7 @@ from shlex import quote
 from types import MappingProxyType
 from typing import Any
 
-from tidemark.cli import reports, reports_diff, reports_streams, reports_truth
+from tidemark.cli import reports, reports_backfills, reports_diff, reports_streams, reports_truth
 from tidemark.cli.asking import ask, tell
 from tidemark.cli.display import Display
 from tidemark.cli.export import export_file
@@ -253,10 +253,10 @@ def backfill(typed: Typed) -> Outcome:
         unbegun = [one for one in declared if options.name in ("", one) and one not in {row.name for row in found}]
         data: dict[str, Any] = {
             "backfills": [one.as_json() for one in found],
-            "quarantine": [reports.quarantined_data(one) for one in quarantine],
+            "quarantine": [reports_backfills.quarantined_data(one) for one in quarantine],
             "never_begun": unbegun,
         }
-        return Outcome(reports.backfills_text(found, quarantine, options.name, unbegun), data)
+        return Outcome(reports_backfills.backfills_text(found, quarantine, options.name, unbegun), data)
     if not options.name:
         return Outcome(f"backfill {options.action} needs a NAME", {"error": {"family": "usage"}}, Exit.USAGE)
     steer = {"pause": engine.pause_backfill, "resume": engine.resume_backfill, "cancel": engine.cancel_backfill}
@@ -264,15 +264,15 @@ def backfill(typed: Typed) -> Outcome:
         now = steer[options.action](options.name)
         if options.nice is not None:
             now = engine.set_nice(options.name, options.nice)
-        return Outcome(reports.backfills_text([now]), {"backfills": [now.as_json()]})
+        return Outcome(reports_backfills.backfills_text([now]), {"backfills": [now.as_json()]})
     longest = None if options.max_duration is None else read_seconds(options.max_duration, "--max-duration")
     again = options.action == "retry" and not options.anew
     orders = Orders(options.nice, longest, again=again, anew=options.anew, workers=options.workers)
     done = engine.backfill(options.name, orders)
     quarantine = _list_quarantine(typed)
     data = {"backfills": [done.status.as_json()], "chunks": done.chunks, "longest_ms": done.longest_ms}
-    data["quarantine"] = [reports.quarantined_data(one) for one in quarantine]
-    return Outcome(reports.backfill_text(done, quarantine), data, done.exit)
+    data["quarantine"] = [reports_backfills.quarantined_data(one) for one in quarantine]
+    return Outcome(reports_backfills.backfill_text(done, quarantine), data, done.exit)
 
 
 def _list_quarantine(typed: Typed) -> list[Quarantined]:
