@@ -232,6 +232,12 @@ SPELLINGS = (
         "UNION ALL SELECT live, a, b FROM follows",
     ),
     Case(
+        "groups_of_a_text_beside_another_type",
+        "SELECT 'it ' AS r, max(id) AS m FROM users GROUP BY 1 UNION ALL SELECT CAST(name AS char(3)), id FROM users "
+        "UNION ALL SELECT NULL AS r, min(id) FROM posts GROUP BY r",
+        engine="postgres",
+    ),
+    Case(
         "names_as_far_as_joined",
         "SELECT f.a, f.b, p.id, u.region FROM follows f JOIN posts p ON score = b "
         "RIGHT JOIN (SELECT id, id AS score, region FROM users) u ON u.id = f.a",

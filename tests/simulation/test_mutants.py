@@ -20,6 +20,7 @@ from tests.simulation.mutants_commit import COMMIT
 from tests.simulation.mutants_copies import ALIKE, ALIKE_MISTAKES
 from tests.simulation.mutants_costs import COSTS
 from tests.simulation.mutants_given import GIVEN
+from tests.simulation.mutants_joined import JOINED
 from tests.simulation.mutants_keyed import KEYED
 from tests.simulation.mutants_own import OWN, OWN_MISTAKES
 from tests.simulation.mutants_redefined import REDEFINED
@@ -33,7 +34,7 @@ from tests.simulation.run import Ground, attempt, ground
 SHARE = 32
 EVERY = (*MUTANTS, *KEYED, *ADDED, *SUPPORTED, *COSTS, *COMMIT, *OWN, *GIVEN, *ALIKE, *ASSIGNED)
 TAKEN = [mutant for number, mutant in enumerate(EVERY) if in_turn(number, SHARE)]
-EVERY_MISTAKE = (*MISTAKES, *CHANGES, *RETAINED, *UNLIKE, *SPELLED, *OWN_MISTAKES, *REDEFINED, *ALIKE_MISTAKES)
+EVERY_MISTAKE = (*MISTAKES, *CHANGES, *RETAINED, *UNLIKE, *SPELLED, *OWN_MISTAKES, *REDEFINED, *ALIKE_MISTAKES, *JOINED)
 MISTAKEN = [mistake for number, mistake in enumerate(EVERY_MISTAKE) if in_turn(number, SHARE)]
 TRANSACTIONS_MAX = {"sqlite": 4000, "postgres": 1500}
 
@@ -52,7 +53,7 @@ def test_the_simulation_kills(mutant: Mutant, grounds: dict[str, Ground]) -> Non
     print(f"{mutant.name}: {found.kind} after {transactions} transactions")
 
 
-@pytest.mark.parametrize("one", [one for one in (*EVERY, *MISTAKES) if one.first], ids=lambda one: one.name)
+@pytest.mark.parametrize("one", [one for one in (*EVERY, *MISTAKES, *JOINED) if one.first], ids=lambda one: one.name)
 def test_a_pinned_case_holds_without_its_mistake(one: Mutant | Mistake, grounds: dict[str, Ground]) -> None:
     assert one.first is not None
     assert attempt(grounds[one.engine], one.first) is None

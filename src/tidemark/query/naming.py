@@ -19,7 +19,7 @@ from tidemark.query.parse import place_of
 from tidemark.query.trees import bare, outputs_of, own_nodes
 
 
-def number_groups(select: exp.Select) -> None:
+def number_groups(select: exp.Select, dialect: Dialect) -> None:
     """Replace ``GROUP BY 1`` by the first output."""
     group = select.args.get("group")
     if group is None:
@@ -30,9 +30,21 @@ def number_groups(select: exp.Select) -> None:
             position = int(item.name)
             if not 1 <= position <= len(select.expressions):
                 raise Refusal(Code.PARSE, f"GROUP BY {position} is not a position of the SELECT list.")
+            _take_for_text(select, select.expressions[position - 1].unalias(), dialect)
             item = select.expressions[position - 1].unalias().copy()
         items.append(item)
     group.set("expressions", items)
+
+
+def _take_for_text(select: exp.Select, output: exp.Expression, dialect: Dialect) -> None:
+    """Write that a text or NULL of no type is text, as PostgreSQL takes it where rows are grouped by it: a branch beside this one
+    would give it another type once it is no part of GROUP BY."""
+    value, around = bare(output), select.parent
+    while isinstance(around, exp.Subquery | exp.Paren):
+        around = around.parent
+    untyped = isinstance(value, exp.Null) or (isinstance(value, exp.Literal) and value.is_string)
+    if untyped and isinstance(around, exp.SetOperation) and dialect.types_are_fixed:
+        output.replace(exp.Cast(this=output.copy(), to=exp.DataType(this=exp.DataType.Type.TEXT)))
 
 
 def spell_distinct_out(select: exp.Select, dialect: Dialect) -> None:
@@ -69,6 +81,8 @@ def spell_aliases_out(select: exp.Select, is_column: Callable[[exp.Expression], 
             if node.args.get("table") is None and node.find_ancestor(exp.Select) is select:
                 name = fold(node.this, dialect)
                 if name in outputs and not is_column(node.this):
+                    if node.parent is select.args.get("group"):
+                        _take_for_text(select, outputs[name], dialect)
                     node.replace(exp.Paren(this=outputs[name].copy()))
 
 

@@ -114,7 +114,7 @@ class Resolver:
         if self.dialect.language.rows_are_values:
             name_fields(select, scopes, self.fold, self.columns.named)
         self.columns.expand_stars(select, scope)
-        number_groups(select)
+        number_groups(select, self.dialect)
         spell_distinct_out(select, self.dialect)
         spell_aliases_out(
             select, lambda name: any(self.columns.named(e, name) for e in scope.names.values()), self.dialect
