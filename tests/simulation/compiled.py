@@ -30,8 +30,8 @@ def compile_once(
     if script is None:
         if len(SCRIPTS) > SCRIPTS_MAX:
             SCRIPTS.clear()
-        describe = partial(session.describe, given=given)
-        about = (catalog.with_tables(given), session.dialect, describe, generation)
+        describe, first_mutable = (partial(ask, given=given) for ask in (session.describe, session.first_mutable))
+        about = (catalog.with_tables(given), session.dialect, describe, generation, first_mutable)
         script = compile_derived(declaration, *about, **how)
         if script.live and not script.supports:
             script = compile_derived(replace(declaration, live=True), *about, **how)

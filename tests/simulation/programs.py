@@ -254,17 +254,19 @@ def behind(seed: str, world: World, until: float) -> tuple[Duty, ...]:
 
 def without_kinds(case: Case, kinds: frozenset[str]) -> Case:
     """The case without statements of some kinds: to look past a known failure."""
-    kept = tuple(
-        replace(one, statements=tuple(part for part in one.statements if part.kind not in kinds))
-        for one in case.transactions
+    return replace(case, transactions=_without(case.transactions, kinds))
+
+
+def _without(program: tuple[Transaction, ...], kinds: frozenset[str]) -> tuple[Transaction, ...]:
+    return tuple(
+        replace(one, statements=tuple(part for part in one.statements if part.kind not in kinds)) for one in program
     )
-    return replace(case, transactions=kept)
 
 
-def _as_declared(case: Case) -> Case:
-    """The case without columns that come later, where a query is compared that would show them: a star is of its declaration."""
-    starred = any(one.family == COMPOSED and "SELECT * " in one.query for one in (*case.derived, *case.later))
-    return without_kinds(case, frozenset({"schema-change"})) if starred else case
+def _as_declared(program: tuple[Transaction, ...], tables: tuple[Derived, ...]) -> tuple[Transaction, ...]:
+    """A program without columns that come later, where a query is compared that would show them: a star is of its declaration."""
+    starred = any(one.family == COMPOSED and "SELECT * " in one.query for one in tables)
+    return _without(program, frozenset({"schema-change"})) if starred else program
 
 
 def draw_retained(seed: str, engine: str, families: tuple[str, ...]) -> Retained | None:
@@ -292,14 +294,14 @@ def _steady_case(
     own = random.Random(f"{seed}/{engine}/redefining")
     made = (PostgresStatements if engine == "postgres" else SqliteStatements)(own, world)
     later, changes = redefining(own, world, tables, made, program)
-    case = Case(
+    return Case(
         engine=world.engine,
         seed=seed,
         setup=(*world.setup, *asked(tables)),
         fill=initial_rows(rng, world),
         sources=sources(world, tables),
         derived=tables,
-        transactions=program,
+        transactions=_as_declared(program, (*tables, *later)),
         duties=(*changes, *(Duty(end + 1e-5, "tick") for end in ends)),
         later=later,
         sessions=1,
@@ -308,7 +310,6 @@ def _steady_case(
         steady=True,
         home=_home(seed, engine),
     )
-    return _as_declared(case)
 
 
 def draw_case(
@@ -363,14 +364,14 @@ def draw_case(
             tables, whole, duty = wider
             later.append(whole)
             regular += (replace(duty, declare=len(later) - 1),)
-    case = Case(
+    return Case(
         engine=world.engine,
         seed=seed,
         setup=(*world.setup, *(retained_setup(engine) if kept is not None else ()), *asked((*tables, *later))),
         fill=initial_rows(rng, world),
         sources=(*sources(world, (*tables, *later)), *(map(quote, (TABLE, GONE)) if kept is not None else ())),
         derived=tables if kept is None else (*tables, *RETAINED),
-        transactions=program,
+        transactions=_as_declared(program, (*tables, *later)),
         duties=regular,
         later=tuple(later),
         chunk=chunk,
@@ -381,7 +382,6 @@ def draw_case(
         deferred_keys=world.deferred_keys,
         home=_home(seed, engine),
     )
-    return _as_declared(case)
 
 
 def _home(seed: str, engine: str) -> str:
