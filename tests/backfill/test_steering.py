@@ -216,7 +216,8 @@ def test_strain_holds_it_back_on_record_until_no_reason_is_left(songs: Songs, mo
         seen.append((status.state, len(status.reasons), status.rate_state))
 
     clock = watch.with_wait(wait)
-    assert songs.engine(clock=clock).backfill("shout").status.state == "finished"
+    status = songs.engine(clock=clock).backfill("shout").status
+    assert status.state == "finished" and (status.rate or 1e9) > 1_000, "what was held back is no time to work in"
     eye = songs.engine().onlooker()
     held_for = {one.reason: one.seconds for one in eye.figures().held}
     eye.close()
@@ -225,6 +226,23 @@ def test_strain_holds_it_back_on_record_until_no_reason_is_left(songs: Songs, mo
     assert held == sorted(held, reverse=True) and set(held) == {("throttled", 2), ("throttled", 1)}
     assert {rate for state, _, rate in seen if state == "throttled"} == {"stalled"}
     assert ("backfilling", 0) in {(state, reasons) for state, reasons, _ in seen}
+
+
+def test_what_is_held_back_can_be_given_up(songs: Songs, monkeypatch: pytest.MonkeyPatch) -> None:
+    songs.add(500)
+    songs.upper()
+    monkeypatch.setattr(type(songs.session), "strain", lambda session: [Strain("free_bytes", 1.0)])
+    watch = Watch()
+
+    def wait(seconds: float) -> None:
+        watch.wait(seconds)
+        assert len(watch.rests) < 9, "nobody hears of it"
+        if len(watch.rests) == 3:
+            songs.engine().cancel_backfill("shout")
+
+    with pytest.raises(Fault, match="an operator cancelled it"):
+        songs.engine(clock=watch.with_wait(wait)).backfill("shout")
+    assert songs.engine().backfills()[0].state == "cancelled" and songs.shouted() == 0
 
 
 def test_a_pinned_reader_bounds_the_log_and_its_end_lets_it_go_on(file_songs: Songs) -> None:
