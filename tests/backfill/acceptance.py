@@ -5,6 +5,17 @@ Owns: `ACCEPTANCE`. Promises: nothing here runs; `test_requirements` sees that e
 
 from __future__ import annotations
 
+HEAD = """\
+# What a backfill promises, and who checks it
+
+Made by `python -m tests.backfill.requirements --write`. The requirements come from the reviews of a real system's background
+migrations, and from what operators of others complain about; each is a test, and each test finds a mistake that is planted
+into the runner on purpose: by name in `tests/backfill/mutants.py`, or by the test that is named.
+
+| requirement | test | planted mistake |
+| --- | --- | --- |
+"""
+
 ACCEPTED = """
 ## Twelve failures of other people's
 

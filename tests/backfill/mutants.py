@@ -240,6 +240,8 @@ MUTANTS = MappingProxyType(
         ),
         "nobody rests": code(Turns._find_rest, "if self._busy >= every", "return 0.0\n        if self._busy >= every"),
         "nobody rests enough": code(Turns._end, "+= turn.held_seconds", "+= turn.held_seconds / 3"),
+        "what was not answered was not committed": code(worker.Worker._refresh, "todo.refresh(", "print("),
+        "who is held back hears of no cancel": code(gate.Gate._take_position, 'if wish == "cancel":', "if False:"),
         "a wish is not seen": code(gate.Gate.obey, 'if wish == "cancel":', 'if wish == "never":'),
         "there is no upper bound": no_upper_bound,
         "the rate counts what was held back": code(meter.Meter.leave_out, "self.since = now", "return None"),

@@ -8,20 +8,10 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
-from tests.backfill.acceptance import ACCEPTANCE, ACCEPTED
+from tests.backfill.acceptance import ACCEPTANCE, ACCEPTED, HEAD
 from tests.docs.blocks import DOCS
 
 PAGE = DOCS / "backfill-requirements.md"
-HEAD = """\
-# What a backfill promises, and who checks it
-
-Made by `python -m tests.backfill.requirements --write`. The requirements come from the reviews of a real system's background
-migrations, and from what operators of others complain about; each is a test, and each test finds a mistake that is planted
-into the runner on purpose: by name in `tests/backfill/mutants.py`, or by the test that is named.
-
-| requirement | test | planted mistake |
-| --- | --- | --- |
-"""
 
 
 @dataclass(frozen=True)
@@ -95,6 +85,11 @@ REQUIREMENTS = (
             "A cancel is honoured within one chunk: some rows are done, not all, and they stay.",
             "a_cancelled_backfill_keeps_what_was_committed_and_says_so",
             "a wish is not seen",
+        ),
+        (
+            "Nor does it wait for what holds the backfill back.",
+            "what_is_held_back_can_be_given_up",
+            "who is held back hears of no cancel",
         ),
         (
             "A cancel is recorded with its cause, apart from failures and crashes.",
@@ -267,6 +262,11 @@ REQUIREMENTS = (
             "A lost connection is opened anew, and nothing is done twice.",
             "a_lost_connection_is_opened_anew_and_nothing_is_done_twice",
             "a lost connection is a failure",
+        ),
+        (
+            "Nor where the answer to a commit is lost, of which nobody knows whether it was.",
+            "a_lost_connection_is_opened_anew_and_nothing_is_done_twice",
+            "what was not answered was not committed",
         ),
         (
             "Workers beside each other do every row once.",
