@@ -43,6 +43,17 @@ SPELLINGS = (
         "postgres",
     ),
     Case("without_match", "SELECT u.id, u.name FROM users u LEFT JOIN posts p ON p.author = u.id WHERE p.id IS NULL"),
+    Case(
+        "best_of_groups",
+        "WITH s AS (SELECT author, sum(score) AS total FROM posts GROUP BY author) "
+        "SELECT author, total FROM s WHERE total = (SELECT max(total) FROM s)",
+        "author",
+    ),
+    Case(
+        "above_twice_the_mean",
+        "SELECT author, sum(score) AS total FROM posts GROUP BY author HAVING (SELECT avg(score) * 2 FROM posts) < sum(score)",
+        "author",
+    ),
     Case("key_by_equality", "SELECT u.id, f.b, f.live FROM users u JOIN follows f ON f.a = u.id"),
     Case(
         "union_in_from",

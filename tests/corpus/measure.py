@@ -114,7 +114,7 @@ def _measure_group(course: Course, findings: Sequence[Finding]) -> None:
         return
     with course.make() as ground:
         # A row over everything has no key to tick by.
-        at_tick = frozenset(finding.query.name for finding in findings if finding.has_key)
+        at_tick = frozenset(one.query.name for one in findings if one.has_key and one.freshness == "commit")
         keeping = Keeping(ground, [finding.query for finding in findings], at_tick)
         try:
             keeping.install()

@@ -28,7 +28,8 @@ then compared again after batches of inserts, updates of everything (keys and NU
 `python -m tests.corpus --write` makes this page, here from about {size} rows of the wholesaler, five times as many of TPC-H,
 and seed {seed}. A ratio is the time of a tick over the time of computing the query anew into a temporary table, after 0.1 %, 1 %
 and 10 % of all rows of the database changed; below 1 the tick is cheaper. "Freshness" is the best there is for a query, which it
-has without asking; for the ratio each is asked for at tick freshness, but for single rows over everything, which have no tick.
+has without asking; for the ratio those that writers keep are asked for at tick freshness, but for single rows over everything,
+which have no tick.
 A tick has a fixed cost of some milliseconds for its transactions, so queries that are cheap at this size show ratios far above
 1: read them beside "anew", the milliseconds of computing anew, which grow with the data while a tick grows with the change.
 Class *global* is upkeep that reads everything and writes what differs, with the declaration's consent;
@@ -41,8 +42,8 @@ ratios is a single row over everything: writers keep it, and it has no tick.
 GLOBAL = """## What is global
 
 In each of these one changed row of a source may make any row of the result come, go or be another one. Where it is every row's
-value that changes, no upkeep writes less than the result. Where it is a threshold or a best value, the rows that cross it are few
-at times: the value can be a derived table of its own, kept by what changed, and a plain view over both compares at each reading.
+value that changes, no upkeep writes less than the result. Rows that are compared with a threshold or a best value are none of
+these: [what the figure moves over](why/stages.md) is computed again.
 
 | query | why |
 |---|---|

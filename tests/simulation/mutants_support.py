@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from tests.simulation.case import Engine
 from tests.simulation.mutants import Change, Mutant, texts
+from tests.simulation.mutants_keyed import reaching
 from tidemark.contract.script import Script
 
 FAMILIES = ("count-distinct",)
@@ -119,6 +120,12 @@ def _stays(script: Script) -> Script:
     return replace(script, applier=replace(script.applier, write=kept))
 
 
+COMPARED = ("compared",)
+MOVES: tuple[tuple[str, str, str], ...] = (
+    ("what a figure moved over", r"min\(v\) END AS lowest", "max(v) END AS lowest"),
+    ("the best value that was", r"(slice_[^;]*?_stage_[^;]*?weight) <> 0(?!.*lowest)", r"\1 > 0"),
+)
+
 SUPPORTED: tuple[Mutant, ...] = (
     *(Mutant(engine, word, FAMILIES, change, disturbed="filled" in word) for engine, word, change in CHANGES),
     *(
@@ -137,6 +144,11 @@ SUPPORTED: tuple[Mutant, ...] = (
     ),
     *(
         Mutant(engine, "a row of a stage over others that is gone", CHAINED, only(_reads_declared, _stays))
+        for engine in ("sqlite", "postgres")
+    ),
+    *(
+        Mutant(engine, word, COMPARED, only(_has_supports, reaching(pattern, by)))
+        for word, pattern, by in MOVES
         for engine in ("sqlite", "postgres")
     ),
 )

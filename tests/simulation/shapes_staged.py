@@ -1,7 +1,8 @@
 """Shapes of what is taken together of an inner relation: aggregates over groups, and totals of rows that outer joins and
-subqueries say which there are.
+subqueries say which there are; and rows that are compared with a figure over everything.
 
-Owns: ``staged``. Promises: as `shapes`; none of them asks for consent, so that each is kept over a stage or added up.
+Owns: ``staged``, ``compared``. Promises: as `shapes`; none of them asks for consent, so that each is kept over a stage or added
+up.
 """
 
 from __future__ import annotations
@@ -123,3 +124,54 @@ def _staged(parts: Parts) -> Draft:
     if parts.chance(0.2):
         return _row_of_figures(parts)
     return _over_groups(parts) if parts.chance(0.6) else _over_rows(parts)
+
+
+def _over_everything(parts: Parts, inner: str, value: str) -> str:
+    """A figure over all rows of a subquery or of a table, or what is computed from one."""
+    call = parts.rng.choice(("max", "max", "min", "avg", "sum"))
+    return parts.rng.choice(("{}", "{}", "{}", "{} * 0.5", "1 + {}")).format(f"(SELECT {call}({value}) FROM {inner})")
+
+
+def _test(parts: Parts, value: str, figure: str) -> str:
+    verb = parts.rng.choice(("=", "=", ">", ">=", "<", "<="))
+    return f"{figure} {verb} {value}" if parts.chance(0.2) else f"{value} {verb} {figure}"
+
+
+@shape("compared", support=True)
+def _compared(parts: Parts) -> Draft:
+    """Rows of a table, of groups or of both that are compared with the mean, the best or the sum of all."""
+    form = parts.rng.choice(("rows", "rows", "groups", "groups", "beside", "having", "counted"))
+    if form in ("groups", "beside"):
+        inner, tables = _groups(parts)
+        by = parts.rng.choice(("n", "n", "v"))
+        test = _test(parts, f"s.{by}", _over_everything(parts, "s z", f"z.{by}"))
+        key = [Column("s.k", parts.name())]
+        if form == "groups":
+            shown = listed(*key, Column("s.n", parts.name()), Column("s.v", parts.name()))
+            return draft(f"WITH s AS ({inner}) SELECT {shown} FROM s WHERE {test}", key, *tables)
+        table = parts.table()
+        key = [*parts.key(table, "a"), *key]
+        on = f"{parts.column(table, 'a', ('int',))} = s.n"
+        shown = listed(*key, *parts.terms(table, "a"))
+        return draft(
+            f"WITH s AS ({inner}) SELECT {shown} FROM {table.quoted} a JOIN s ON {on} WHERE {test}", key, *tables, table
+        )
+    table = parts.table()
+    other = table if parts.chance(0.6) else parts.table()
+    value, far = parts.column(table, "a", ("int", "numeric")), parts.column(other, "f", ("int", "numeric"))
+    figure = _over_everything(parts, f"{other.quoted} f{parts.where(other, 'f', 0.3)}", far)
+    if form == "having":
+        by = Column(parts.column(table, "a", KINDS), parts.name())
+        call = f"{parts.rng.choice(('sum', 'max', 'count'))}({value})"
+        rest = f"FROM {table.quoted} a{parts.where(table, 'a', 0.3)} GROUP BY {by.expression}"
+        having = f"{_test(parts, call, figure)}{' AND count(*) > 0' if parts.chance(0.3) else ''}"
+        shown = listed(by, Column("count(*)", parts.name()))
+        return draft(f"SELECT {shown} {rest} HAVING {having}", [by], table, other)
+    test = f"{_test(parts, value, figure)}{parts.condition(table, 'a', 0.3)}"
+    if form == "counted":
+        shown = listed(Column("count(*)", parts.name()), Column(f"max({value})", parts.name()))
+        return draft(f"SELECT {shown} FROM {table.quoted} a WHERE {test}", [], table, other)
+    key = parts.key(table, "a")
+    return draft(
+        f"SELECT {listed(*key, *parts.terms(table, 'a'))} FROM {table.quoted} a WHERE {test}", key, table, other
+    )

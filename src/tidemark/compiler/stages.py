@@ -8,7 +8,7 @@ counts in them; a table is kept over a stage only where changes are followed thr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -24,9 +24,12 @@ from tidemark.names import stage_name
 from tidemark.query.cascade import Link
 from tidemark.query.lower import lower_query
 from tidemark.query.ranked import rankings
-from tidemark.query.staged import Stage, Staged, over_rows, staged
+from tidemark.query.stage import Stage, Staged, over_rows
+from tidemark.query.staged import staged
 from tidemark.render.statements import qualified
 
+_LATE = "Rows are compared with a figure over everything: where ticks keep it, it is of another moment than the tables beside it."
+_SOONER = "no freshness=, or support=True beside it, with which writers keep the figure; or allow_global=True"
 _WHY = "a change may touch any group, and few of those rows"
 
 
@@ -36,7 +39,8 @@ class Known:
 
     `tables` is the catalog of the user's tables. `installed` are the names of the derived tables that are there, `with_support`
     those of them that count values in one. `compiled` is what was compiled before, `above` the derived tables that are read, as
-    they would be installed first.
+    they would be installed first. `shared` are stages that others may read, too, after what is beneath them, by the text that is
+    alike in all that have the same rows.
     """
 
     tables: Catalog
@@ -45,6 +49,7 @@ class Known:
     with_support: Collection[str] = ()
     compiled: Compiled = field(default_factory=dict)
     above: tuple[Script, ...] = ()
+    shared: Mapping[str, Sequence[Declaration]] = field(default_factory=dict)
 
     @property
     def dialect(self) -> Dialect:
@@ -100,8 +105,12 @@ def over_stages(declaration: Declaration, known: Known, taken: list[str], choose
             # Figures over stages that ticks write, all of them: those that writers keep would be ahead of the others.
             del taken[before:]
             made = over(replace(declaration, freshness="tick"), every)
+        if not made and found.compared and found.beside and declaration.freshness == "tick" and not declaration.support:
+            raise Refusal(Code.GLOBAL, _LATE, instead=_SOONER, derived=owner)
         return made or [declaration]
     except Refusal as refusal:
+        if refusal.reason == _LATE:
+            raise
         if found is not None and declaration.freshness == "commit" and refusal.code is Code.FRESHNESS:
             raise Refusal(refusal.code, refusal.reason, instead=refusal.instead, derived=owner) from refusal
         # It is compiled later, which says why.
@@ -114,11 +123,21 @@ def _over(declaration: Declaration, found: Staged, known: Known, taken: list[str
     """The declaration after its stages and the supports of what it counts there; nothing where changes are not followed through
     all of it."""
     owner = declaration.supports or declaration.name
-    names = [stage_name(owner, number) for number, _ in enumerate(found.stages, start=len(taken) + 1)]
+    # Beside tables, which are read as they are, a figure is true with them where writers keep it.
+    beside = found.compared and declaration.support and any(one.keeps is None for one in found.beside)
+    given = replace(declaration, freshness="commit") if beside and declaration.freshness == "tick" else declaration
+    new = [one.alike not in known.shared for one in found.stages]
+    names = [stage_name(owner, number) for number in range(len(taken) + 1, len(taken) + sum(new) + 1)]
     taken += names
-    stages = [_stage(declaration, one, name) for name, one in zip(names, found.stages, strict=True)]
-    beneath = [one for stage in stages for one in choose(stage, known, taken)]
-    scripts = _followed(beneath, known)
+    stages: list[Declaration] = []
+    beneath: dict[str, Declaration] = {}
+    for stage, is_new in zip(found.stages, new, strict=True):
+        made = choose(_stage(given, stage, names.pop(0)), known, taken) if is_new else known.shared[stage.alike]
+        if found.compared and stage.alike:
+            known = replace(known, shared={**known.shared, stage.alike: made})
+        beneath |= {one.name: one for one in made}
+        stages.append(made[-1])
+    scripts = _followed(list(beneath.values()), known)
     own = [script for stage in stages for script in scripts if script.name == stage.name]
     # What passes is kept for ever, and a stage that ticks write passes through states in which nobody's query was.
     passes = (declaration.has_memory or bool(declaration.crossings)) and any(
@@ -126,7 +145,7 @@ def _over(declaration: Declaration, found: Staged, known: Known, taken: list[str
     )
     paces = {*(one.freshness for one in own), *(one.keeps.freshness if one.keeps else "commit" for one in found.beside)}
     over = _added(declaration, found, own, known) if scripts and len(paces) == 1 and not passes else []
-    return [*beneath, *over] if over else []
+    return [*beneath.values(), *over] if over else []
 
 
 def _stage(declaration: Declaration, stage: Stage, name: str) -> Declaration:
@@ -139,6 +158,7 @@ def _stage(declaration: Declaration, stage: Stage, name: str) -> Declaration:
         verify=declaration.verify,
         repair=declaration.repair,
         supports=declaration.supports or declaration.name,
+        support=declaration.support,
         place=declaration.place,
     )
 

@@ -97,7 +97,11 @@ def _counts_itself(declaration: Declaration, known: Known) -> bool:
     """Whether a table that is asked to have supports counts values among its own rows, as one over a join does."""
     if not declaration.support:
         return False
-    return OF in known.compile(declaration).applier.key_columns
+    try:
+        return OF in known.compile(declaration).applier.key_columns
+    except Refusal:
+        # By itself it cannot be kept, and over a stage it may.
+        return False
 
 
 def _ranked(declaration: Declaration, known: Known, taken: list[str]) -> list[Declaration] | None:

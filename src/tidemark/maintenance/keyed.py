@@ -15,7 +15,7 @@ from tidemark.maintenance.key_types import spelling_of_key
 from tidemark.maintenance.program import KeyedProgram, KeyPart, KeyQuery, Part, text
 from tidemark.maintenance.restrict import placements_of
 from tidemark.maintenance.result import Result
-from tidemark.maintenance.routes import routes_of, shorten
+from tidemark.maintenance.routes import of_figures, routes_of, shorten
 from tidemark.model import OutputColumn
 from tidemark.query.cut import HIDDEN_UNIT
 from tidemark.query.keys import KeyColumn
@@ -54,7 +54,8 @@ def keyed_program(
     names = [output.name for output in query.outputs]
     by = key if pieces is None else tuple(column for column in key if column.name in pieces)
     chosen, every_route = _within_reach(query, choose_unit(query, by))
-    routes = shorten(tuple(way for way in every_route if way.changed.table.label not in unwatched))
+    watched = tuple(way for way in every_route if way.changed.table.label not in unwatched)
+    routes = of_figures(query, shorten(watched))
     reasons = (reason, *_everywhere(query, chosen, routes, allow_global=allow_global))
     due = find_due(query, every_route, moment, every or DUE_SECONDS)
     if due is not None and due.everything and every is None:

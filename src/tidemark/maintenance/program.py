@@ -16,6 +16,7 @@ from typing import Literal
 from tidemark.maintenance.key_types import Spelling
 from tidemark.memory import Memory
 from tidemark.model import Table
+from tidemark.query.compared import Moved
 from tidemark.query.cut import is_hidden
 from tidemark.query.relation import Called, Occurrence, Query, Scalar
 
@@ -219,7 +220,8 @@ class KeyQuery:
     """How a change of one scan reaches units: SELECT `values` FROM the changed image, `joined` others and the functions `calls`
     of their rows WHERE `on`.
 
-    `everywhere` tells that a change may touch every unit; then nothing else is said.
+    `everywhere` tells that a change may touch every unit; then nothing else is said. A change of a figure reaches
+    units only where what is compared lies `between` two of its values.
     """
 
     changed: Occurrence
@@ -228,11 +230,13 @@ class KeyQuery:
     values: tuple[Scalar, ...]
     everywhere: bool = False
     calls: tuple[Called, ...] = ()
+    between: Moved | None = None
 
     @property
     def scalars(self) -> tuple[Scalar, ...]:
         """Everything that it reads of rows."""
-        return (*self.on, *self.values, *(called.call for called in self.calls))
+        moved = (self.between.rows, self.between.figure, *self.between.where) if self.between else ()
+        return (*self.on, *self.values, *moved, *(called.call for called in self.calls))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Routes: from a changed row of each scan to the units that it can touch.
 
-Owns: `routes_of`, `shorten`. Promises: for each changed image, the units reached by its routes contain every unit whose rows
-can differ; more units are harmless, because recomputing is idempotent.
+Owns: `routes_of`, `shorten`, `of_figures`. Promises: for each changed image, the units reached by its routes contain every
+unit whose rows can differ; more units are harmless, because recomputing is idempotent.
 
 A route uses conditions that join two scans as inner conditions, and no filter. Others on the way are read as current rows and
 as old images, or a unit reachable only through two rows that vanished together would be lost. The rows of a function in FROM are
@@ -11,8 +11,10 @@ computed from whichever rows it is called with there, so that an image has the r
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from tidemark.maintenance.program import KeyQuery
+from tidemark.query.compared import figures_of, moved_by
 from tidemark.query.flat import Calls, Flat
 from tidemark.query.flatten import flatten
 from tidemark.query.relation import Occurrence, Query, Scalar
@@ -101,6 +103,25 @@ def shorten(routes: tuple[KeyQuery, ...]) -> tuple[KeyQuery, ...]:
     for route in routes:
         by_scan.setdefault(route.changed.alias, []).append(route if route.everywhere else _shortened(route))
     return tuple(route for mine in by_scan.values() for route in _fewest(mine))
+
+
+def of_figures(query: Query, routes: tuple[KeyQuery, ...]) -> tuple[KeyQuery, ...]:
+    """The same routes, those from a figure with which rows are compared no wider than what it moved over; where more than one
+    comparison reads it, a change of it may touch everything."""
+    return tuple(_of_figure(route, figures_of(query)) for route in routes)
+
+
+def _of_figure(route: KeyQuery, figures: Mapping[str, tuple[Scalar, ...]]) -> KeyQuery:
+    alias = route.changed.alias
+    if alias not in figures or route.everywhere:
+        return route
+    tests = [one for one in route.on if alias in one.aliases]
+    moved = moved_by(tests[0], alias, figures[alias]) if len(tests) == 1 else None
+    if moved is None or any(alias in one.aliases for one in route.values) or route.calls:
+        return KeyQuery(route.changed, (), (), (), everywhere=True)
+    if equality(tests[0]) is not None:
+        return route
+    return replace(route, on=tuple(one for one in route.on if one is not tests[0]), between=moved)
 
 
 def _shortened(route: KeyQuery) -> KeyQuery:

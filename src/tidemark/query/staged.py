@@ -1,9 +1,9 @@
 """A query over an inner relation as two: one whose rows are stored, the *stage*, and one over these rows; a row of figures over
 several.
 
-Owns: `staged`, the two texts of a query that falls apart so; `over_rows` and `over_stage`, the query over a stage that is
-there; `over_table`, where no stage is needed. What no change can be followed through as a whole, an aggregate over an aggregate
-or a total over outer joins and subqueries, can be followed step by step: the rows that are taken together are those of a query
+Owns: `staged`, the two texts of a query that falls apart so; `over_stages`, the query over stages that are there;
+`over_table`, where no stage is needed. What no change can be followed through as a whole, an aggregate over an aggregate or a
+total over outer joins and subqueries, can be followed step by step: the rows that are taken together are those of a query
 with units, and what they are taken together to is a sum over one table, which knows what each was. Promises: the second query
 over the rows of the first one gives what the query gives. Knows nothing of whether either can be kept
 (`tidemark.compiler.stages`).
@@ -12,46 +12,34 @@ over the rows of the first one gives what the query gives. Knows nothing of whet
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import cast
 
 from sqlglot import exp
 
-from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Table
+from tidemark.query.compared import compared
 from tidemark.query.inline import SHOWN
 from tidemark.query.lower import lower_query
 from tidemark.query.moment import reads_moment
 from tidemark.query.parse import render
 from tidemark.query.relation import Block, Derived, Item, Query, SetOperation
+from tidemark.query.stage import (
+    ROW,
+    Stage,
+    Staged,
+    marked_item,
+    name_outputs,
+    numbered,
+    over_rows,
+    text_of,
+    unnamed,
+)
 from tidemark.query.subtypes import passes_json
 from tidemark.query.trees import aliased, column_at, outputs_of, own_items, own_nodes, rename_outputs, whole_items
 from tidemark.query.units import branches_of, is_uniform, origins_of
 
-ROW = "x"
-"""The alias of the stage in the query over it, where the query has none for it."""
 _TOGETHER = ("expressions", "group", "having", "distinct")
 """The clauses that take rows together; all others say which rows there are."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """The text of a query whose rows are stored. `indexes` are columns by which the rows of a group, and the first and the last
-    value of one, are found."""
-
-    text: str
-    indexes: tuple[tuple[str, ...], ...] = ()
-
-
-@dataclass(frozen=True)
-class Staged:
-    """A query in two: the `stages`, and the text of the query over them, with a mark in FROM for each. `beside` are the tables
-    that it reads beside them."""
-
-    stages: tuple[Stage, ...]
-    over: str
-    beside: tuple[Table, ...] = ()
 
 
 def staged(query: Query, *, every: bool = False) -> Staged | None:
@@ -67,10 +55,10 @@ def staged(query: Query, *, every: bool = False) -> Staged | None:
         return None
     if not query.items:
         return _figures(query, every=every)
-    if _asks(query.tree):
-        return None
     if not query.dialect.types_are_fixed and not all(_compares_alike(item) for item in query.items):
         return None
+    if (found := compared(query)) is not None or _asks(query.tree):
+        return found
     if query.distinct and query.groups is not None:
         return _distinct(query)
     if not (query.is_aggregated or query.distinct) or _is_needless(query):
@@ -89,18 +77,12 @@ def over_stages(query: Query, stages: Sequence[str], catalog: Catalog) -> Query:
         raise Refusal(Code.KEY_MISSING, "Nothing tells its rows apart.", instead="key=")
     text = over_rows(found, [views[name] for name in stages], query.dialect)
     lowered = lower_query(text, catalog, query.dialect)
+    if found.compared:
+        return lowered
     if not isinstance(lowered, Block):
         return lower_query(" UNION ALL ".join(map(_merged, branches_of(lowered))), catalog, query.dialect)
     text = _merged(lowered) if lowered.items else _swapped(lowered, _merged_figures(lowered))
     return lower_query(text, catalog, query.dialect)
-
-
-def over_rows(found: Staged, tables: Sequence[Table], dialect: Dialect) -> str:
-    """The query over the rows of its stages as the text of one over tables that have them."""
-    text = found.over
-    for number, table in enumerate(tables, start=1):
-        text = text.replace(_mark(number, dialect), dialect.quote(table.schema, table.name))
-    return text
 
 
 def over_table(query: Query, catalog: Catalog) -> Query:
@@ -167,8 +149,9 @@ def _over_derived(block: Block) -> Staged | None:
     if not all(names) or len(set(names)) < len(names) or isinstance(item.query, Block) and not item.query.items:
         return None
     over = block.tree.copy()
-    own_items(over)[0].replace(_nameless(item.alias))
-    return Staged((Stage(_text(item.query.tree.copy(), block.dialect), _indexes(over)),), render(over, block.dialect))
+    own_items(over)[0].replace(marked_item(item.alias))
+    text, alike = text_of(item.query.tree.copy(), block.dialect), unnamed(item.query.tree.copy())
+    return Staged((Stage(text, _indexes(over), alike),), render(over, block.dialect))
 
 
 def _branches(query: SetOperation) -> Staged | None:
@@ -183,7 +166,7 @@ def _branches(query: SetOperation) -> Staged | None:
     inner = [block.items[0] for block in blocks]
     derived = all(_over_derived(block) for block in blocks)
     trees = [one.query.tree.copy() if isinstance(one, Derived) and derived else None for one in inner]
-    if len({_unnamed(tree or _rows(block)) for tree, block in zip(trees, blocks, strict=True)}) > 1:
+    if len({unnamed(tree or _rows(block)) for tree, block in zip(trees, blocks, strict=True)}) > 1:
         return None
     if not derived:
         return _over_rows(blocks)
@@ -197,17 +180,6 @@ def _rows(block: Block) -> exp.Select:
         rows.set(name, None)
     rows.set("expressions", [exp.Literal.number(1)])
     return rows
-
-
-def _unnamed(tree: exp.Expression) -> str:
-    """The text of a query whatever its aliases are, which are others in each branch. The tree is used up."""
-    aliases = list(dict.fromkeys(node.name for node in tree.find_all(exp.TableAlias)))
-    for node in tree.find_all(exp.TableAlias):
-        node.set("this", exp.to_identifier(f"t{aliases.index(node.name)}"))
-    for column in tree.find_all(exp.Column):
-        if column.table in aliases:
-            column.set("table", exp.to_identifier(f"t{aliases.index(column.table)}"))
-    return tree.sql()
 
 
 def _figures(block: Block, *, every: bool) -> Staged | None:
@@ -226,10 +198,10 @@ def _figures(block: Block, *, every: bool) -> Staged | None:
             if every:
                 rows, value = inner.tree.copy(), column_at(ROW, "figure")
                 rename_outputs(rows, [value.name])
-                stages.append(Stage(_text(rows, block.dialect)))
+                stages.append(Stage(text_of(rows, block.dialect)))
                 over = exp.Select(expressions=[exp.Max(this=value)])
-                over.set("from_", exp.From(this=_nameless(ROW)))
-                swaps[nested.text] = f"({_numbered(render(over, block.dialect), len(stages), block.dialect)})"
+                over.set("from_", exp.From(this=marked_item(ROW)))
+                swaps[nested.text] = f"({numbered(render(over, block.dialect), len(stages), block.dialect)})"
             else:
                 beside += (one.table for one in inner.all_occurrences)
             continue
@@ -237,7 +209,7 @@ def _figures(block: Block, *, every: bool) -> Staged | None:
         if found is None or len(found.stages) > 1:
             return None
         stages += found.stages
-        swaps[nested.text] = f"({_numbered(found.over, len(stages), block.dialect)})"
+        swaps[nested.text] = f"({numbered(found.over, len(stages), block.dialect)})"
     return Staged(tuple(stages), _swapped(block, swaps), tuple(beside)) if stages else None
 
 
@@ -271,27 +243,27 @@ def _over_rows(blocks: Sequence[Block]) -> Staged | None:
     # Of rows of which no column is asked for there must be one to ask for.
     rows.set("expressions", shown or [aliased(exp.Literal.number(1), "present")])
     for over in overs:
-        _name_outputs(over)
+        name_outputs(over)
     for node, place in asked:
         node.replace(column_at(ROW, names[place]))
     for over in overs:
         for name in ("joins", "laterals", "where"):
             over.set(name, None)
-        over.set("from_", exp.From(this=_nameless(ROW)))
+        over.set("from_", exp.From(this=marked_item(ROW)))
     indexes = tuple(dict.fromkeys(index for over in overs for index in _indexes(over)))
     text = " UNION ALL ".join(render(over, first.dialect) for over in overs)
-    return Staged((Stage(_text(rows, first.dialect), indexes),), text)
+    return Staged((Stage(text_of(rows, first.dialect), indexes),), text)
 
 
 def _distinct(block: Block) -> Staged:
     """The groups as a stage, of which the query shows every different one once."""
     groups = block.tree.copy()
-    _name_outputs(groups)
+    name_outputs(groups)
     groups.set("distinct", None)
     names = [name for name, _ in outputs_of(groups)]
     over = exp.Select(expressions=[aliased(column_at(ROW, name), name) for name in names], distinct=exp.Distinct())
-    over.set("from_", exp.From(this=_nameless(ROW)))
-    return Staged((Stage(_text(groups, block.dialect)),), render(over, block.dialect))
+    over.set("from_", exp.From(this=marked_item(ROW)))
+    return Staged((Stage(text_of(groups, block.dialect)),), render(over, block.dialect))
 
 
 def _columns(select: exp.Select, clause: str) -> list[exp.Column]:
@@ -333,7 +305,7 @@ def _merged(block: Block) -> str:
     assert isinstance(item, Derived) and isinstance(item.query, Block)
     inner, over = item.query.tree.copy(), block.tree.copy()
     shown = dict(outputs_of(inner))
-    _name_outputs(over)
+    name_outputs(over)
     for node in [one for one in own_nodes(over) if isinstance(one, exp.Column) and one.table == item.alias]:
         found = shown[node.name]
         node.replace(found.copy() if isinstance(found, exp.Column) else exp.Paren(this=found.copy()))
@@ -341,44 +313,3 @@ def _merged(block: Block) -> str:
     tests = [exp.Paren(this=where.this.copy()) for one in (inner, over) if (where := one.args.get("where")) is not None]
     over.set("where", exp.Where(this=exp.and_(*tests, copy=False)) if tests else None)
     return render(over, block.dialect)
-
-
-def _name_outputs(select: exp.Select) -> None:
-    """Give each column the name that it has as it is, whatever takes its place."""
-    for one in list(select.expressions):
-        if isinstance(one, exp.Column):
-            one.replace(aliased(one.copy(), one.name))
-
-
-def _text(tree: exp.Expression, dialect: Dialect) -> str:
-    """The text of a tree, in which derived tables have the names that readers have for them, whatever generation is seen there.
-    The tree is used up."""
-    for body in [node for node in tree.find_all(exp.Select) if SHOWN in node.meta]:
-        schema, name, columns = body.meta[SHOWN]
-        item, own = cast(exp.Subquery, body.parent), tuple(name for name, _ in outputs_of(body))
-        listed = [exp.to_identifier(one, quoted=True) for one in own] if own != columns else []
-        alias = exp.TableAlias(this=exp.to_identifier(item.alias, quoted=True), columns=listed)
-        item.replace(exp.Table(this=exp.to_identifier(name, quoted=True), db=_schema(schema), alias=alias))
-    return render(tree, dialect)
-
-
-def _schema(name: str) -> exp.Identifier | None:
-    return exp.to_identifier(name, quoted=True) if name else None
-
-
-def _nameless(alias: str) -> exp.Table:
-    """The first stage, before it has a name."""
-    return exp.Table(
-        this=exp.to_identifier("tidemark stage 1", quoted=True),
-        alias=exp.TableAlias(this=exp.to_identifier(alias, quoted=True)),
-    )
-
-
-def _numbered(over: str, number: int, dialect: Dialect) -> str:
-    """The text over a first stage as one over the stage of that number."""
-    return over.replace(_mark(1, dialect), _mark(number, dialect))
-
-
-def _mark(number: int, dialect: Dialect) -> str:
-    """What stands in FROM for the stage of that number."""
-    return dialect.quote(f"tidemark stage {number}")

@@ -7,7 +7,7 @@ read as current rows and as the images of rows that went, so that a key reachabl
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import product
 
@@ -16,7 +16,9 @@ from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.maintenance.program import KeyedProgram, KeyQuery
 from tidemark.maintenance.routes import circles
 from tidemark.model import Table
+from tidemark.query.compared import Moved
 from tidemark.query.relation import Occurrence
+from tidemark.render.chains import all_of
 from tidemark.render.images import image, log_of
 from tidemark.render.restriction import keys_of_query
 from tidemark.render.statements import qualified, units_of_store
@@ -71,16 +73,15 @@ def reached(
     found = []
     for logged in _choices(program, way, alone=bool(place)):
         images = {way.changed.alias, *(one.alias for one in logged)}
-        tables = [f"{changed} AS {_q(store, way.changed.alias)}"]
+        others = []
         for occurrence in way.joined:
             table = occurrence.table
             images_of = log_of(store.dialect, table) if gone is None else gone(table)
             name = images_of if occurrence.alias in images else qualified(table, store.dialect)
-            tables.append(f"{name} AS {_q(store, occurrence.alias)}")
-        tables += [one.in_from(images, image) for one in way.calls]
-        tests = [f"{_q(store, way.changed.alias)}.weight <> 0"] if gone is None else []
+            others.append(f"{name} AS {_q(store, occurrence.alias)}")
+        others += [one.in_from(images, image) for one in way.calls]
         # Whatever came and is not there any more went, too.
-        tests += [f"{_q(store, one.alias)}.weight < 0" for one in logged if gone is None]
+        tests = [f"{_q(store, one.alias)}.weight < 0" for one in logged if gone is None]
         tests += [f"({scalar.over_images(images, image)})" for scalar in way.on]
         keys = []
         for part, scalar in zip(program.unit, way.values, strict=True):
@@ -90,10 +91,43 @@ def reached(
             # A plain column would tempt SQLite to walk its whole table, only because DISTINCT then needs no sorting.
             keys.append(f"{store.dialect.planner.aside}({value}){store.dialect.cast(part.type)}")
         keys += [f"{_q(store, way.changed.alias)}.{place}"] if place else []
-        found.append(
-            f"SELECT DISTINCT {', '.join(keys)} FROM {', '.join(tables)} WHERE {' AND '.join(tests) or '1 = 1'}"
-        )
+        select = f"SELECT DISTINCT {', '.join(keys)} FROM"
+        own, weight = f"{changed} AS {_q(store, way.changed.alias)}", f"{_q(store, way.changed.alias)}.weight <> 0"
+        weighed = [weight] if gone is None else []
+        if way.between is not None:
+            rows = f"({way.between.rows.over_images(images, image)})"
+            every = f"FROM {', '.join(others)}{_where(tests)}"
+            own, ends = _moved(store, way, way.between, f"{own}{_where(weighed)}", rows, every)
+            weighed = [f"{rows} >= {ends}.lowest", f"{rows} <= {ends}.highest"]
+        found.append(f"{select} {', '.join([own, *others])}{_where([*weighed, *tests]) or ' WHERE 1 = 1'}")
     return found
+
+
+def _moved(store: Store, way: KeyQuery, moved: Moved, changes: str, rows: str, every: str) -> tuple[str, str]:
+    """Over what a figure moved: a FROM item of the least and the greatest of all that it was in the `changes` and what it is, and
+    the item's name. Where one of these is NULL, every value of the `rows` may be on another side.
+
+    What it is counts, since the two images of a change may be in two slices: each slice has what it moved over from its images to
+    what it is.
+    """
+    alias, dialect = way.changed.alias, store.dialect
+    was = all_of([f"({one.over_images({alias}, image)})" for one in moved.where]) or "1 = 1"
+    now = all_of([f"({one.text})" for one in moved.where]) or "1 = 1"
+    values = (
+        f"SELECT {moved.figure.over_images({alias}, image)} AS v, {was} AS w FROM {changes} UNION ALL "
+        f"SELECT {moved.figure.text}, {now} FROM {qualified(way.changed.table, dialect)} AS {dialect.quote(alias)}"
+    )
+    ends = ", ".join(
+        f"CASE WHEN count(*) > count(v) THEN (SELECT {end}({rows}) {every}) ELSE {end}(v) END AS {name}"
+        for end, name in (("min", "lowest"), ("max", "highest"))
+    )
+    return f"(SELECT {ends} FROM ({values}) AS m WHERE w HAVING count(*) > 1) AS {dialect.quote(alias)}", dialect.quote(
+        alias
+    )
+
+
+def _where(tests: Sequence[str]) -> str:
+    return f" WHERE {' AND '.join(tests)}" if tests else ""
 
 
 def _everything(store: Store, program: KeyedProgram, way: KeyQuery) -> list[str]:

@@ -12,7 +12,7 @@ from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.maintenance.program import KeyedProgram, Remembered
 from tidemark.model import Declaration
-from tidemark.names import Names, shorten
+from tidemark.names import Names, is_stage, shorten
 from tidemark.render.affected import reached
 from tidemark.render.images import log_of
 from tidemark.render.restriction import keys_of_query, restricted
@@ -38,6 +38,10 @@ def why_not_live(store: Store, program: KeyedProgram) -> str:
         return "what readers see is cut from the ordered rows"
     if store.unit is not None or store.nullable:
         return "its rows are found by units that are not its key, or by keys that may be NULL"
+    if any(
+        table.keeps and is_stage(table.keeps.derived) and table.keeps.freshness == "tick" for table in program.watched
+    ):
+        return "it reads a stage that ticks write, where changes of its sources wait, too"
     return ""
 
 

@@ -1,6 +1,5 @@
 -- name: items_above_mean_price
 -- key: i_id
--- global: the mean is over all items, and any item may cross it when it moves
 SELECT i_id, title, price FROM item WHERE price > (SELECT avg(price) FROM item);
 
 -- name: share_of_everything
@@ -27,7 +26,6 @@ JOIN item i ON i.i_id = l.i_id;
 
 -- name: customers_above_best_of_others
 -- key: w_id, d_id, c_id
--- global: the threshold is the best of one warehouse, and any customer may cross it when it moves
 SELECT w_id, d_id, c_id, balance
 FROM customer
 WHERE balance > (SELECT max(balance) FROM customer WHERE w_id = 1) AND w_id <> 1;
@@ -44,7 +42,6 @@ WHERE NOT EXISTS (SELECT 1 FROM order_line l WHERE l.i_id = i.i_id);
 
 -- name: best_district
 -- key: w_id, d_id
--- global: the best is that of all districts, and goes when another one has more
 WITH sums AS (SELECT w_id, d_id, sum(amount) AS amount FROM order_line GROUP BY w_id, d_id)
 SELECT w_id, d_id, amount FROM sums WHERE amount = (SELECT max(amount) FROM sums);
 

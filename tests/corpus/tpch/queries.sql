@@ -187,7 +187,6 @@ ORDER BY revenue DESC;
 
 -- name: h11_important_stock
 -- key: ps_partkey
--- global: the threshold is a share of a sum over all parts, and any part may cross it when the sum moves
 SELECT ps.ps_partkey, sum(ps.ps_supplycost * ps.ps_availqty) AS value
 FROM partsupp ps
 JOIN supplier s ON s.s_suppkey = ps.ps_suppkey
@@ -234,7 +233,6 @@ WHERE l.l_shipdate >= '1995-09-01' AND l.l_shipdate < '1995-10-01';
 
 -- name: h15_top_supplier
 -- key: s_suppkey
--- global: whoever has the best revenue is compared with that of all, and goes when another one has more
 WITH revenue AS (
     SELECT l_suppkey AS supplier_no, sum(l_extendedprice * (100 - l_discount)) AS total_revenue
     FROM lineitem
@@ -318,7 +316,6 @@ ORDER BY numwait DESC, s.s_name;
 
 -- name: h22_global_sales_opportunity
 -- key: cntrycode
--- global: the threshold is the mean of all balances, and any customer may cross it when the mean moves
 SELECT cntrycode, count(*) AS numcust, sum(c_acctbal) AS totacctbal
 FROM (
     SELECT substr(c.c_phone, 1, 2) AS cntrycode, c.c_acctbal
