@@ -129,7 +129,7 @@ def _ranked(declaration: Declaration, known: Known, taken: list[str]) -> list[De
 def _without(declaration: Declaration, known: Known, taken: list[str], reason: str) -> list[Declaration]:
     if len(found := over_stages(declaration, known, taken, _supported)) > 1:
         return found
-    if declaration.support:
+    if declaration.support and not declaration.supports:
         raise Refusal(
             Code.UNSUPPORTED,
             f"support=True, and there is nothing that it could keep: {reason.rstrip('.')}",
