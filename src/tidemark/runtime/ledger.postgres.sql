@@ -634,10 +634,12 @@ UPDATE tidemark._lease SET expires = tidemark._clock(:seconds) WHERE duty = :dut
 SELECT duty, holder FROM tidemark._lease WHERE duty IN (:duty, :wish) AND expires > {now} AND expires <= tidemark._clock(2400);
 
 -- name: count_rows
--- How many rows a derived table has, and whether that is an estimate (1) or exact (0).
-SELECT CASE WHEN reltuples < 100000 THEN (SELECT count(*) FROM {public}) ELSE CAST(reltuples AS bigint) END,
-       CASE WHEN reltuples < 100000 THEN 0 ELSE 1 END
-FROM pg_catalog.pg_class WHERE oid = CAST(:store AS regclass);
+-- How many rows a derived table has, and whether that is an estimate (1) or exact (0). Its pages are as full as they were when
+-- they were counted; how many there are is known at any time, and they become more while it is filled.
+SELECT CASE WHEN s.about < 100000 THEN (SELECT count(*) FROM {public}) ELSE CAST(s.about AS bigint) END,
+       CASE WHEN s.about < 100000 THEN 0 ELSE 1 END
+FROM (SELECT reltuples / greatest(1, relpages) * (pg_relation_size(oid) / CAST(current_setting('block_size') AS bigint)) AS about
+      FROM pg_catalog.pg_class WHERE oid = CAST(:store AS regclass)) AS s;
 
 -- name: list_stored_columns
 -- The columns of a store, and their types.

@@ -4,13 +4,14 @@ import contextlib
 
 import pytest
 
-from tests.unit.runtime.place import World
+from tests.unit.runtime.place import World, open_world
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.errors import Code, Fault, Refusal, TidemarkError
 from tidemark.names import ledger
 from tidemark.runtime.changes.apply import apply_plan
 from tidemark.runtime.changes.uninstall import uninstall
+from tidemark.runtime.operate.status import read_status
 from tidemark.runtime.ticks.tick import tick
 from tidemark.runtime.truth.verify import verify
 
@@ -241,3 +242,15 @@ def test_what_another_project_declares_is_dropped_by_its_name_only(engine_url: s
     Tidemark(other, engine_url).apply(allow_drop=True)
     with pytest.raises(Refusal, match="summed would be dropped with all rows. Instead: .* put the declaration back"):
         Tidemark(Project("other"), engine_url).apply()
+
+
+def test_rows_that_are_many_are_told_by_how_full_the_pages_are_and_how_many_there_are_now(pg_database: str) -> None:
+    """A table was counted when it was half as big, or twice as big."""
+    with open_world(pg_database) as world:
+        world.apply(world.wanted("commit"))
+        world.write(f"UPDATE pg_class SET reltuples = 250000, relpages = 2 WHERE oid = '{world.store()}'::regclass")
+        (status,) = read_status(world.duty.ledger)
+        assert (status.rows, status.rows_estimated) == (125_000, True)
+        world.write(f"UPDATE pg_class SET reltuples = -1, relpages = 0 WHERE oid = '{world.store()}'::regclass")
+        (status,) = read_status(world.duty.ledger)
+        assert (status.rows, status.rows_estimated) == (10, False)
