@@ -28,7 +28,7 @@ from tidemark.maintenance.shapes import (
     over_parts,
     single_block,
 )
-from tidemark.maintenance.support import Supports, needs_support
+from tidemark.maintenance.support import Among, Supports, needs_support
 from tidemark.model import Describe, OutputColumn, Table
 from tidemark.query.cut import is_hidden
 from tidemark.query.functions import LINEAR_AGGREGATES
@@ -118,7 +118,8 @@ class Builder:
         swaps = {call.text: self.visible_call(call, None, parts, types, self._hint(call)) for call in plain}
         key = tuple(column.output.scalar for column in self.key)
         for call in counted:
-            swaps[call.text] = self._counted(call, occurrence, key, self.block.where, None, self._hint(call))
+            among = Among(occurrence, key, self.block.where, None, self.taken, self._hint(call))
+            swaps[call.text] = self._counted(call, among)
         for column in self.key:
             swaps[column.output.scalar.text] = self.stored(column.name)
         for group in self.block.groups or ():
@@ -157,22 +158,14 @@ class Builder:
             anew=anew,
         )
 
-    def _counted(
-        self,
-        call: Aggregate,
-        occurrence: Occurrence,
-        key: tuple[Scalar, ...],
-        where: tuple[Scalar, ...],
-        guard: RowText | None,
-        hint: str,
-    ) -> str:
+    def _counted(self, call: Aggregate, among: Among) -> str:
         """The visible text of an aggregate that is counted in a support."""
         assert self.supports is not None
-        at = occurrence, key, where, guard, self.taken, hint
         if call.function == "count" or call.argument is None:
-            return f"({self.supports.count(call, *at)})"
-        argument = self.argument_types((call,), occurrence.table, occurrence.alias)[call.argument.text]
-        return f"({self.supports.added(call, argument, *at)})"
+            return f"({self.supports.count(call, among)})"
+        source = among.occurrence
+        argument = self.argument_types((call,), source.table, source.alias)[call.argument.text]
+        return f"({self.supports.added(call, argument, among)})"
 
     def visible_call(
         self, call: Aggregate, condition: RowText | None, parts: Parts, types: dict[str, OutputColumn], hint: str
@@ -373,7 +366,8 @@ class Builder:
         for call in counted:
             present = self._present(child)
             guard = text(*[piece for one in present for piece in (one, " AND ")][:-1]) if present else None
-            swaps[call.text] = self._counted(call, child.occurrence, child.key, child.where, guard, hint)
+            among = Among(child.occurrence, child.key, child.where, guard, self.taken, hint)
+            swaps[call.text] = self._counted(call, among)
         return "(" + over_parts(block.outputs[0].scalar, swaps, self.block) + ")"
 
     def _copies(self, occurrence: Occurrence, parts: Parts, swaps: dict[str, str]) -> None:

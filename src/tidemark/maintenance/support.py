@@ -148,6 +148,19 @@ def _filter_column(number: int) -> str:
     return f"_n{number + 1}"
 
 
+@dataclass(frozen=True)
+class Among:
+    """The rows among which values are counted: those of `occurrence` that satisfy `where`, by `key`. `guard` are conditions on
+    the key, over the source. Columns for them are named after `hint`, and otherwise than those that are `taken`."""
+
+    occurrence: Occurrence
+    key: tuple[Scalar, ...]
+    where: tuple[Scalar, ...]
+    guard: RowText | None
+    taken: set[str]
+    hint: str
+
+
 @dataclass
 class _Reading:
     """What a program reads of one support: the parts that count its rows, and what they are over the source."""
@@ -177,46 +190,22 @@ class Supports:
         """Every support that was asked for, in order."""
         return tuple(one.support for one in self._readings.values())
 
-    def count(
-        self,
-        call: Aggregate,
-        occurrence: Occurrence,
-        key: tuple[Scalar, ...],
-        where: tuple[Scalar, ...],
-        guard: RowText | None,
-        taken: set[str],
-        hint: str,
-    ) -> Stored:
-        """The stored column that counts the values of an aggregate. `guard` are conditions on the key, over the source."""
-        assert call.argument is not None
-        reading = self._reading(occurrence, key, where, call.argument, guard, taken)
+    def count(self, call: Aggregate, among: Among) -> Stored:
+        """The stored column that counts the values of an aggregate."""
+        reading = self._reading(call, among)
         support = reading.support
-        if call.condition is not None:
-            support.filters.setdefault(call.condition.at_row(ROW), call.condition)
-        stored = reading.parts.count(hint, support.counted(call))
+        stored = reading.parts.count(among.hint, support.counted(call))
         reading.anew[stored.quoted] = support.counted_anew(call)
         return stored
 
-    def added(
-        self,
-        call: Aggregate,
-        argument: OutputColumn,
-        occurrence: Occurrence,
-        key: tuple[Scalar, ...],
-        where: tuple[Scalar, ...],
-        guard: RowText | None,
-        taken: set[str],
-        hint: str,
-    ) -> str:
+    def added(self, call: Aggregate, argument: OutputColumn, among: Among) -> str:
         """As `count`, what readers see of a sum or a mean. Raises `NotLinear` where equal values may be written in several ways,
         or do not add exactly."""
         assert call.argument is not None
         if spelling_of_key(argument, call.argument.dialect) == "many":
             raise NotLinear(f"equal values of {call.argument.text} may be written in several ways")
-        reading = self._reading(occurrence, key, where, call.argument, guard, taken)
-        if call.condition is not None:
-            reading.support.filters.setdefault(call.condition.at_row(ROW), call.condition)
-        shown = reading.support.added(call, argument, reading.parts, hint)
+        reading = self._reading(call, among)
+        shown = reading.support.added(call, argument, reading.parts, among.hint)
         if any(part.kind == "recomputed" and part.needed is None for part in reading.parts.made.values()):
             raise NotLinear("a value of floating point depends on the order of addition")
         self.is_read_alone = True
@@ -265,24 +254,21 @@ class Supports:
             quoted = reading.support.dialect.quote(part.name)
             yield replace(part, aggregate=reading.anew[quoted])
 
-    def _reading(
-        self,
-        occurrence: Occurrence,
-        key: tuple[Scalar, ...],
-        where: tuple[Scalar, ...],
-        value: Scalar,
-        guard: RowText | None,
-        taken: set[str],
-    ) -> _Reading:
-        said = (*(one.at_row(ROW) for one in key), "WHERE", *(one.at_row(ROW) for one in where))
-        about = (occurrence.table.schema, occurrence.table.name, value.at_row(ROW), *said)
+    def _reading(self, call: Aggregate, among: Among) -> _Reading:
+        """What is read of the support of an aggregate's values."""
+        value, table = call.argument, among.occurrence.table
+        assert value is not None
+        said = (*(one.at_row(ROW) for one in among.key), "WHERE", *(one.at_row(ROW) for one in among.where))
+        about = (table.schema, table.name, value.at_row(ROW), *said)
         reading = self._readings.get(about)
         if reading is None:
             name = support_name(self._owner, len(self._readings) + 1)
-            support = Support(name, occurrence, key, value, where)
-            parts = Parts(value.dialect, taken, {})
-            reading = _Reading(support, self._table(support), parts, guard)
+            support = Support(name, among.occurrence, among.key, value, among.where)
+            parts = Parts(value.dialect, among.taken, {})
+            reading = _Reading(support, self._table(support), parts, among.guard)
             self._readings[about] = reading
+        if call.condition is not None:
+            reading.support.filters.setdefault(call.condition.at_row(ROW), call.condition)
         return reading
 
     def _table(self, support: Support) -> Table:
