@@ -42,7 +42,9 @@ def test_a_removed_declaration_goes_with_what_was_built_beside_it(world: World, 
 def test_a_changed_definition_is_built_beside_and_swapped(world: World, freshness: str) -> None:
     world.apply(world.wanted(freshness))
     plan = world.plan(world.wanted(freshness, score_min=3))
-    assert [(step.verb, step.reason) for step in plan.steps] == [("replace", "its definition changed")]
+    assert [(step.verb, step.reason) for step in plan.steps] == [
+        ("replace", 'its definition changed: its query says "score >= 3", and not "score >= 0"')
+    ]
     world.apply(world.wanted(freshness, score_min=3))
     assert world.shown() == world.truth(3)
     assert [(row.generation, row.state) for row in world.duty.ledger.derived()] == [(2, "live")]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from tidemark.contract.script import Script
 from tidemark.contract.walk import Pages
 from tidemark.runtime.changes.carry import check_carried
+from tidemark.runtime.changes.changed import tell_changed
 from tidemark.runtime.changes.step import Step, Wanted
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.objects.captures import RESHAPED, sources_of
@@ -68,7 +69,8 @@ def decide(seen: Seen, want: Wanted, *, read: bool) -> tuple[Step | None, Script
         change = seen.look.change(before)
         reason = _built_anew(script, before.script) or (change.says if change else "")
         reason = reason or tell_left(building, before)
-        reason = reason or ("its definition changed" if building is None else "its definition changed again")
+        again = "" if building is None else " again"
+        reason = reason or f"its definition changed{again}{tell_changed(script, before.script)}"
         return _tell(ledger, Step("replace", want.name, reason, script, before, obsolete=retired)), script
     old = next((row for row in seen.installed if row.name == want.was and row.live_at is not None), None)
     if want.was and old is not None:
