@@ -75,14 +75,14 @@ ROOMS = (
 def statement(name: str, old: str, new: str) -> Patch:
     """A statement of the ledger says something else."""
 
-    def find(engine: str, wanted: str) -> str:
-        text = find_statement(engine, wanted)
+    def find(engine: str, wanted: str, *book: str) -> str:
+        text = find_statement(engine, wanted, *book)
         if wanted != name:
             return text
         assert old in text, f"{name} does not say {old}"
         return text.replace(old, new)
 
-    return lambda patch: patch.setattr("tidemark.runtime.ledger.find_statement", find)
+    return lambda patch: patch.setattr("tidemark.runtime.book.find_statement", find)
 
 
 def code(function: Callable[..., Any], old: str, new: str) -> Patch:

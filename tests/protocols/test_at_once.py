@@ -13,7 +13,7 @@ from tests.protocols.forum import Forum, one_key_at_a_time, open_forum
 from tidemark.contract.script import Applier
 from tidemark.database.session import Conflict, Session
 from tidemark.errors import TidemarkError
-from tidemark.runtime import ledger
+from tidemark.runtime import book as books
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.statements import find_statement
 from tidemark.runtime.ticks import at_once, deltas, portions, small, tick
@@ -33,7 +33,7 @@ def _saying(wanted: str, pattern: str, by: str) -> AbstractContextManager[object
         assert changed != text
         return changed
 
-    return mock.patch.object(ledger, "find_statement", find)
+    return mock.patch.object(books, "find_statement", find)
 
 
 def _blind() -> AbstractContextManager[object]:

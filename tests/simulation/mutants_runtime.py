@@ -29,7 +29,7 @@ from tests.simulation.tally import Tally
 from tidemark.contract import ways
 from tidemark.render.postgres import slices as postgres_slices
 from tidemark.render.sqlite import slices as sqlite_slices
-from tidemark.runtime import ledger
+from tidemark.runtime import book as books
 from tidemark.runtime.backfill import adding, fill_pages, fill_whole, pages
 from tidemark.runtime.lease import Lease
 from tidemark.runtime.statements import find_statement
@@ -91,7 +91,7 @@ def text(name: str, pattern: str, by: str) -> Patch:
             met["changed"] += changed != found
             return changed
 
-        return mock.patch.object(ledger, "find_statement", find)
+        return mock.patch.object(books, "find_statement", find)
 
     return patch
 

@@ -16,7 +16,6 @@ from typing import TypeVar
 from tidemark.errors import TidemarkError
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Ledger
-from tidemark.runtime.statements import find_statement
 from tidemark.telling import tell_problem
 
 T = TypeVar("T")
@@ -63,11 +62,10 @@ def _write(duty: Duty, who: str, action: str, about: str, detail: str, outcome: 
     if not duty.session.is_open() or not duty.ledger.exists():
         return
     line = {"who": who[:WHO_MAX] or "somebody", "action": action, "about": about, "detail": detail, "outcome": outcome}
-    text = find_statement(duty.session.dialect.name, "add_audit", BOOK)
-    duty.unfenced.write(lambda: duty.session.run(text, line))
+    duty.unfenced.write(lambda: duty.ledger.book(BOOK).run("add_audit", line))
 
 
 def list_actions(ledger: Ledger, about: str = "", limit: int = 100) -> list[Action]:
     """What operators did, newest first; about one thing when `about` is not empty."""
-    text = find_statement(ledger.session.dialect.name, "list_audit", BOOK)
-    return [Action(int(row[0]), *row[1:]) for row in ledger.session.all(text, {"about": about, "limit": limit})]
+    rows = ledger.book(BOOK).all("list_audit", {"about": about, "limit": limit})
+    return [Action(int(row[0]), *row[1:]) for row in rows]

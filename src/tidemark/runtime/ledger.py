@@ -15,6 +15,7 @@ from typing import Any
 from tidemark.contract.script import Capture, Script
 from tidemark.database.session import Session
 from tidemark.errors import Code, Fault, Refusal
+from tidemark.runtime.book import Book
 from tidemark.runtime.scripts import capture_text, read_capture, read_script, script_text
 from tidemark.runtime.statements import find_statement, load_statements
 from tidemark.runtime.turns import Turns
@@ -96,34 +97,18 @@ class Mark:
     scanned_at: str
 
 
-class Ledger:
+class Ledger(Book):
     """The bookkeeping tables behind one session."""
 
     def __init__(self, session: Session) -> None:
-        self.session = session
+        super().__init__(session, "ledger")
         self.turns: Turns | None = None
-        self._engine = session.dialect.name
         self._scripts: dict[tuple[str, int, str], Script] = {}
         self._known: dict[tuple[str, str], Capture] = {}
 
-    def text(self, name: str, **identifiers: str) -> str:
-        """The text of a named statement; `identifiers` are quoted names for its ``{words}``."""
-        text = find_statement(self._engine, name)
-        return text.format(**identifiers) if identifiers else text
-
-    def run(self, name: str, parameters: Mapping[str, Any] | None = None, **identifiers: str) -> int:
-        """Run a named statement; give the number of rows it changed: none where this engine has nothing to do."""
-        text = self.text(name, **identifiers)
-        return self.session.run(text, parameters) if text else 0
-
-    def all(self, name: str, parameters: Mapping[str, Any] | None = None, **identifiers: str) -> list[tuple[Any, ...]]:
-        """Every row of a named query."""
-        return self.session.all(self.text(name, **identifiers), parameters)
-
-    def value(self, name: str, parameters: Mapping[str, Any] | None = None, **identifiers: str) -> Any:
-        """The first value of a named query, or None without a row."""
-        row = self.session.one(self.text(name, **identifiers), parameters)
-        return None if row is None else row[0]
+    def book(self, name: str) -> Book:
+        """Another book of the same database."""
+        return Book(self.session, name)
 
     def alone(self, name: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Run a named statement as a transaction of its own; its rows, if it gives any."""

@@ -20,7 +20,6 @@ from tidemark.runtime.lease import Lost, is_gone
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.progress import Event
 from tidemark.runtime.samples import BOUNDS_MS, Hold, Sampler
-from tidemark.runtime.statements import find_statement
 from tidemark.states import RUN, read_state
 from tidemark.telling import tell_problem
 
@@ -177,7 +176,7 @@ def _settle_killed(duty: Duty, kind: str, name: str, id_: int) -> None:
     if duty.lease is not None:
         killed = duty.ledger.run("end_stale_runs", {"derived": name, "kind": kind, "id": id_})
         if killed:
-            _count(duty.ledger, "count_killed", {"derived": name, "kind": kind, "runs": killed})
+            duty.ledger.book("operators").run("count_killed", {"derived": name, "kind": kind, "runs": killed})
     if kind == "tick":
         _trim(duty, name, id_)
 
@@ -204,12 +203,8 @@ def end_run(ledger: Ledger, parameters: Mapping[str, Any]) -> None:
 
 
 def _count_ended(ledger: Ledger, id_: int) -> None:
-    _count(ledger, "count_run", {"id": id_})
-    _count(ledger, "count_took", {"id": id_, "bounds": json.dumps(BOUNDS_MS)})
-
-
-def _count(ledger: Ledger, name: str, parameters: Mapping[str, Any]) -> None:
-    ledger.session.run(find_statement(ledger.session.dialect.name, name, "operators"), parameters)
+    ledger.book("operators").run("count_run", {"id": id_})
+    ledger.book("operators").run("count_took", {"id": id_, "bounds": json.dumps(BOUNDS_MS)})
 
 
 def list_runs(ledger: Ledger, derived: str = "", limit: int = 50, before: int = RUN_MAX) -> list[Past]:

@@ -7,12 +7,11 @@ and costs no transaction of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tidemark.runtime.ledger import Ledger
-from tidemark.runtime.statements import find_statement
 
 BOOK = "operators"
 SAMPLES_EACH = 300
@@ -123,7 +122,7 @@ class Sampler:
         seconds, counts = self._sent
         for (what, bound), (chunks, ms) in counts.held.items():
             about = {"derived": self.about, "kind": self.kind, "what": what, "bound": bound}
-            _run(ledger, "add_hold", {**about, "chunks": chunks, "ms": ms})
+            ledger.book(BOOK).run("add_hold", {**about, "chunks": chunks, "ms": ms})
         sample = Sample(
             seconds=round(seconds, 3),
             span=round(seconds - self._last, 3),
@@ -136,9 +135,9 @@ class Sampler:
             target_ms=counts.target_ms,
             size=counts.size,
         )
-        _run(ledger, "add_sample", {"run": self.run, **asdict(sample)})
+        ledger.book(BOOK).run("add_sample", {"run": self.run, **asdict(sample)})
         if self.written == 0:
-            _run(ledger, "trim_samples", {"keep": RUNS_KEPT})
+            ledger.book(BOOK).run("trim_samples", {"keep": RUNS_KEPT})
 
     def wrote(self) -> None:
         """What was written is committed."""
@@ -150,7 +149,7 @@ def add_held(ledger: Ledger, about: str, kind: str, reasons: Sequence[str], seco
     """Count seconds for which work was held back, in the caller's transaction; a reason begins with its word."""
     for reason in reasons:
         word = reason.partition(":")[0]
-        _run(ledger, "add_held", {"derived": about, "kind": kind, "reason": word, "seconds": seconds})
+        ledger.book(BOOK).run("add_held", {"derived": about, "kind": kind, "reason": word, "seconds": seconds})
 
 
 def place_of(ms: float) -> int:
@@ -160,13 +159,13 @@ def place_of(ms: float) -> int:
 
 def list_samples(ledger: Ledger, run: int) -> list[Sample]:
     """How a run went, in order."""
-    return [_sample(row) for row in ledger.session.all(_text(ledger, "list_samples"), {"run": run})]
+    return [_sample(row) for row in ledger.book(BOOK).all("list_samples", {"run": run})]
 
 
 def list_last_samples(ledger: Ledger, run: int, limit: int = 60) -> list[Sample]:
     """How a run goes now, newest first."""
     about = {"run": run, "limit": limit}
-    return [_sample(row) for row in ledger.session.all(_text(ledger, "list_last_samples"), about)]
+    return [_sample(row) for row in ledger.book(BOOK).all("list_last_samples", about)]
 
 
 def quantile(values: Sequence[float], share: float) -> float | None:
@@ -188,11 +187,3 @@ def _sample(row: Sequence[Any]) -> Sample:
     seconds, span, done, rows, chunks, hold_ms, wait_ms, longest_ms, target_ms, size = row
     times = (float(hold_ms), float(wait_ms), float(longest_ms), float(target_ms))
     return Sample(float(seconds), float(span), int(done), int(rows), int(chunks), *times, int(size))
-
-
-def _text(ledger: Ledger, name: str) -> str:
-    return find_statement(ledger.session.dialect.name, name, BOOK)
-
-
-def _run(ledger: Ledger, name: str, parameters: Mapping[str, Any]) -> None:
-    ledger.session.run(_text(ledger, name), parameters)

@@ -13,7 +13,6 @@ from typing import Any
 from tidemark.database.session import Strain
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.samples import BOOK, BOUNDS_MS
-from tidemark.runtime.statements import find_statement
 from tidemark.runtime.throttle import Limits
 from tidemark.states import RUN, read_state
 
@@ -90,20 +89,16 @@ def read_figures(ledger: Ledger, limits: Limits) -> Figures:
     strains = session.strain()
     with session.transaction("read", snapshot=True):
         version, there = str(ledger.value("fact_engine")), ledger.exists()
-        totals = [_total(row) for row in _all(ledger, "list_totals")] if there else []
-        holds = _gather(_all(ledger, "list_holds")) if there else []
-        held = _all(ledger, "list_held") if there else []
-        findings = _all(ledger, "count_findings_ever") if there else []
+        totals = [_total(row) for row in ledger.book(BOOK).all("list_totals")] if there else []
+        holds = _gather(ledger.book(BOOK).all("list_holds")) if there else []
+        held = ledger.book(BOOK).all("list_held") if there else []
+        findings = ledger.book(BOOK).all("count_findings_ever") if there else []
     found: dict[str, int] = {}
     for name, _, count in findings:
         found[name] = found.get(name, 0) + int(count)
     repaired = {name: int(count) for name, outcome, count in findings if outcome == "repaired"}
     back = tuple(Held(name, kind, reason, float(seconds)) for name, kind, reason, seconds in held)
     return Figures(version, tuple(totals), tuple(holds), found, repaired, strains, back, limits)
-
-
-def _all(ledger: Ledger, name: str) -> list[tuple[Any, ...]]:
-    return ledger.session.all(find_statement(ledger.session.dialect.name, name, BOOK))
 
 
 def _total(row: Sequence[Any]) -> Total:

@@ -15,7 +15,6 @@ from typing import Any
 from tidemark.events import Event, Identity
 from tidemark.runtime.lease import is_gone
 from tidemark.runtime.ledger import Ledger
-from tidemark.runtime.statements import find_statement
 from tidemark.states import STREAM, read_state
 
 BOOK = "streams/streams"
@@ -92,36 +91,32 @@ class Account:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self.session = ledger.session
-
-    def text(self, name: str) -> str:
-        """The text of a named statement."""
-        return find_statement(self.session.dialect.name, name, BOOK)
+        self.book = ledger.book(BOOK)
 
     def run(self, statement: str, /, **parameters: Any) -> int:
         """Run a named statement; give the number of rows it changed."""
-        return self.session.run(self.text(statement), parameters)
+        return self.book.run(statement, parameters)
 
     def statuses(self) -> list[StreamStatus]:
         """Every stream; none without a ledger. One that nobody runs any more is interrupted, whatever it last said of itself."""
-        found = [_status(row) for row in self.session.all(self.text("list"))] if self.ledger.exists() else []
+        found = [_status(row) for row in self.book.all("list")] if self.ledger.exists() else []
         return [
             replace(one, state="interrupted") if one.state == "running" and not self._is_run(one) else one
             for one in found
         ]
 
     def _is_run(self, one: StreamStatus) -> bool:
-        held = self.session.one(self.ledger.text("read_lease"), {"duty": f"stream {one.name}"})
+        held = self.ledger.one("read_lease", {"duty": f"stream {one.name}"})
         return held is not None and not is_gone(held[0])
 
     def status(self, name: str) -> StreamStatus | None:
         """One stream, without what is open."""
-        row = self.session.one(self.text("read"), {"name": name}) if self.ledger.exists() else None
+        row = self.book.one("read", {"name": name}) if self.ledger.exists() else None
         return _status(row) if row else None
 
     def seen(self, stream: str, blocks: Iterable[int]) -> dict[Identity, int]:
         """How many items are known of each transaction that some blocks brought first, by the identity of its first item."""
-        rows = self.session.all(self.text("find_seen"), {"stream": stream, "blocks": json.dumps(sorted(blocks))})
+        rows = self.book.all("find_seen", {"stream": stream, "blocks": json.dumps(sorted(blocks))})
         return {(int(block), int(tx), 0): int(last) + 1 for block, tx, last in rows}
 
     def remember(self, stream: str, seen: Mapping[Identity, int]) -> None:
@@ -137,21 +132,21 @@ class Account:
 
     def gaps(self, stream: str) -> list[Gap]:
         """Blocks that were passed over and wait."""
-        rows = self.session.all(self.text("list_gaps"), {"stream": stream, "limit": LISTED_MAX})
+        rows = self.book.all("list_gaps", {"stream": stream, "limit": LISTED_MAX})
         return [Gap(int(row[0]), row[1], row[2], int(row[3])) for row in rows]
 
     def passed(self, stream: str) -> set[int]:
         """Positions of blocks that were passed over and not taken since."""
-        return {int(row[0]) for row in self.session.all(self.text("list_passed"), {"stream": stream})}
+        return {int(row[0]) for row in self.book.all("list_passed", {"stream": stream})}
 
     def evidence(self, stream: str, level: str = "") -> list[Evidence]:
         """What was quarantined and waits, oldest first."""
-        rows = self.session.all(self.text("list_evidence"), {"stream": stream, "level": level, "limit": LISTED_MAX})
+        rows = self.book.all("list_evidence", {"stream": stream, "level": level, "limit": LISTED_MAX})
         return [_evidence(*row) for row in rows]
 
     def reasons(self, stream: str) -> list[Mapping[str, Any]]:
         """How many things wait for each reason."""
-        rows = self.session.all(self.text("count_reasons"), {"stream": stream})
+        rows = self.book.all("count_reasons", {"stream": stream})
         return [{"level": level, "reason": reason, "count": int(count)} for level, reason, count in rows]
 
 

@@ -57,11 +57,11 @@ class Taking:
         passed: Collection[int] = (),
     ) -> None:
         self.account = account
-        self.session = account.session
+        self.session = account.ledger.session
         self.stream = stream
         self.checkpoint = checkpoint
         self.careful = careful
-        self.face = Face(account.session)
+        self.face = Face(account.ledger.session)
         self.counts = Counts()
         self.seen: dict[Identity, int] = {}
         self.new: dict[Identity, int] = {}

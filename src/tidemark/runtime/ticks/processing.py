@@ -27,7 +27,6 @@ from tidemark.runtime.lease import Lost
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.runs import add_named_run
 from tidemark.runtime.savepoints import Gone, name_problem, undoing
-from tidemark.runtime.statements import find_statement
 from tidemark.runtime.values import show
 
 BOOK = "ticks/processing"
@@ -192,7 +191,7 @@ class Computing:
     def _record_quarantined(self, units: Sequence[Unit]) -> None:
         ledger = self.duty.ledger
         failed = {number for (number, _), _ in self.failed}
-        known = {row[0] for row in ledger.session.all(_text(ledger, "list_quarantined_units"), _about(self.script))}
+        known = {row[0] for row in ledger.book(BOOK).all("list_quarantined_units", _about(self.script))}
         for number, values in units if known else ():
             if number not in failed and _packed(values) in known:
                 _run(ledger, "end_quarantined_unit", self.script, unit=_packed(values))
@@ -246,7 +245,7 @@ def read_processor(ledger: Ledger, script: Script) -> ProcessorStatus | None:
     """How a processor is doing; None for a table whose query says its rows."""
     if script.applier.compute is None:
         return None
-    row = ledger.session.one(_text(ledger, "read_time"), _about(script)) or (None,) * 8
+    row = ledger.book(BOOK).one("read_time", _about(script)) or (None,) * 8
     batches, units, total, longest, last, slow, at, quarantined = row
     counts = (
         int(batches or 0),
@@ -263,22 +262,18 @@ def list_quarantined_units(ledger: Ledger, script: Script) -> list[QuarantinedUn
     """The units that a function fails for, oldest first."""
     if script.applier.compute is None:
         return []
-    rows = ledger.session.all(_text(ledger, "list_quarantined_units"), _about(script))
+    rows = ledger.book(BOOK).all("list_quarantined_units", _about(script))
     return [
         QuarantinedUnit(tuple(json.loads(unit)), error, int(attempts), found) for unit, error, attempts, found in rows
     ]
 
 
 def _run(ledger: Ledger, statement: str, script: Script, **parameters: Any) -> None:
-    ledger.session.run(_text(ledger, statement), {**_about(script), **parameters})
+    ledger.book(BOOK).run(statement, {**_about(script), **parameters})
 
 
 def _about(script: Script) -> dict[str, Any]:
     return {"derived": script.name, "generation": script.generation}
-
-
-def _text(ledger: Ledger, name: str) -> str:
-    return find_statement(ledger.session.dialect.name, name, BOOK)
 
 
 def _packed(unit: tuple[Any, ...]) -> str:
