@@ -186,6 +186,20 @@ def test_it_rests_as_an_operator_says_from_the_next_chunk_on(file_songs: Songs) 
         file_songs.engine().set_nice("tally", -1)
 
 
+def test_a_long_rest_ends_when_it_is_asked_to_and_never_outlasts_a_lease(songs: Songs) -> None:
+    songs.add(3_000)
+    watch = Watch()
+
+    @songs.project.backfill("tally", table="songs", key="id")
+    def tally(db, batch):  # type: ignore[no-untyped-def]
+        watch.seconds += 0.01
+
+    with pytest.raises(Fault) as ended:
+        songs.engine(clock=watch.clock, stop=lambda: watch.seconds > 9.0).backfill("tally", Orders(nice=5_000.0))
+    assert ended.value.exit == Exit.INTERRUPTED and 9.0 < watch.seconds < 9.5
+    assert 100 < songs.engine().backfills()[0].rows_done < 1_000, "a rest is four seconds at most"
+
+
 def test_every_reason_to_hold_back_is_told_and_what_cannot_be_seen_is_one() -> None:
     strains = [
         Strain("wal_bytes", 65 * MEGABYTE),

@@ -115,7 +115,7 @@ def _add_options(made: Mapping[str, argparse.ArgumentParser]) -> None:
         "--nice",
         type=float,
         metavar="N",
-        help="rest N seconds for each second of holding locks, from the next chunk on",
+        help="rest N seconds for each second of holding locks, from the next chunk on, 4 seconds at a time at most",
     )
     made["backfill"].add_argument(
         "--max-duration",

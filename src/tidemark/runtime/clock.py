@@ -11,6 +11,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+REST_SECONDS_MAX = 4.0
+LISTEN_SECONDS = 0.25
+
 
 @dataclass(frozen=True)
 class Clock:
@@ -23,6 +26,14 @@ class Clock:
     wait: Callable[[float], None] = time.sleep
     chance: Callable[[], float] = field(default_factory=lambda: random.Random().random)
     today: Callable[[], str | None] = lambda: None
+
+    def rest(self, seconds: float, stop: Callable[[], bool]) -> None:
+        """Let seconds pass, or as many as there are until `stop` wants an end. Never more than a few at a time: whoever rests
+        hears of no other wish, and renews no lease."""
+        left = min(seconds, REST_SECONDS_MAX)
+        self.wait(min(left, LISTEN_SECONDS))
+        while (left := left - LISTEN_SECONDS) > 0 and not stop():
+            self.wait(min(left, LISTEN_SECONDS))
 
     def ms_since(self, moment: float) -> float:
         """Milliseconds from `moment`, a value of `now`, until now."""

@@ -227,7 +227,7 @@ class Duty:
         self, work: Callable[[], T], mode: Mode, snapshot: bool, ahead: Callable[[], None] | None
     ) -> Held[T]:
         if self.turns is not None:
-            with self.turns.take(self.session, self.nice, patient=mode == "chunk", ahead=ahead) as turn:
+            with self.turns.take(self.session, self.nice, self.stop, patient=mode == "chunk", ahead=ahead) as turn:
                 return self._work(work, mode, snapshot, turn)
         if ahead is not None:
             ahead()

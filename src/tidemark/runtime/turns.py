@@ -61,18 +61,19 @@ class Turns:
         self,
         session: Session,
         nice: float | None = None,
+        stop: Callable[[], bool] = lambda: False,
         *,
         patient: bool = False,
         ahead: Callable[[], None] | None = None,
     ) -> Iterator[Turn]:
         """A turn of a session that is about to write, once others have had theirs. `nice` is how many seconds to rest for each
         second of holding, company or not; None = what suits, which is more where the work is `patient` because nobody waits for
-        it. What is to be read `ahead` of the lock is read at the end of the rest, as a part of it. Raises `Conflict` when another
-        session does not end its own turn."""
+        it. `stop` ends a rest. What is to be read `ahead` of the lock is read at the end of the rest, as a part of it. Raises
+        `Conflict` when another session does not end its own turn."""
         if not self._lock.acquire(timeout=PATIENCE_SECONDS):
             raise Conflict("another lane writes for longer than that")
         try:
-            self._rest(session, nice, patient, 0.0 if ahead is None else self._ahead)
+            self._rest(session, nice, stop, patient, 0.0 if ahead is None else self._ahead)
             if ahead is not None:
                 began = self._clock.now()
                 ahead()
@@ -104,7 +105,9 @@ class Turns:
         finally:
             self._lock.release()
 
-    def _rest(self, session: Session, nice: float | None, patient: bool, ahead: float) -> None:
+    def _rest(
+        self, session: Session, nice: float | None, stop: Callable[[], bool], patient: bool, ahead: float
+    ) -> None:
         """Leave the file alone for what it was held and not yet left alone for, by so many seconds `ahead` of the lock."""
         now, suits = self._clock.now(), PATIENT_NICE if patient else NICE
         gap, each = now - self._ended, suits if nice is None else nice
@@ -115,7 +118,7 @@ class Turns:
         rest = self._find_rest(now - self._came, each * self._held, insists=nice is not None, at_once=at_once)
         if rest > 0:
             # What took long once, because the machine did something else, may be quick now.
-            self._clock.wait(rest - min(ahead, rest / 4))
+            self._clock.rest(rest - min(ahead, rest / 4), stop)
             self._held, self._busy = 0.0, 0.0 if rest >= LONG_REST_SECONDS else self._busy
             # None of ours commits meanwhile, so that whoever did is somebody else, however many sessions we have.
             self._look(session, self._clock.now())

@@ -77,7 +77,7 @@ class Tally:
         hold = Hold(held.hold_ms, held.wait_ms, pace.size, pace.target_ms)
         self.count(keys, written, hold, duty.clock.now())
         self.tell(duty)
-        duty.clock.wait(pace.rest_seconds(held.hold_ms))
+        duty.clock.rest(pace.rest_seconds(held.hold_ms), duty.stop)
 
     def count(self, keys: int, written: int, hold: Hold, now: float) -> None:
         """Take down a chunk that is committed. One without keys is nothing to tell of."""
