@@ -54,6 +54,14 @@ SPELLINGS = (
         "SELECT author, sum(score) AS total FROM posts GROUP BY author HAVING (SELECT avg(score) * 2 FROM posts) < sum(score)",
         "author",
     ),
+    Case(
+        "arrays_of_subqueries",
+        "SELECT id, region = ANY (ARRAY(SELECT score FROM posts p WHERE p.author = u.id)) AS one, "
+        "ARRAY[(SELECT b.name FROM users b WHERE b.id = u.boss), name] AS names FROM users u "
+        "WHERE id <> ALL (ARRAY(SELECT f.a FROM follows f WHERE f.b = u.region))",
+        "id",
+        "postgres",
+    ),
     Case("key_by_equality", "SELECT u.id, f.b, f.live FROM users u JOIN follows f ON f.a = u.id"),
     Case(
         "union_in_from",

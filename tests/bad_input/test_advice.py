@@ -26,11 +26,6 @@ SQLITE = (
         "CAST(x AS TEXT)",
     ),
     (PATHS, Code.GLOBAL, "SELECT id AS root, …"),
-    (
-        "SELECT count(DISTINCT x.v) AS n FROM (SELECT id, v FROM t WHERE v > 1) x",
-        Code.GLOBAL,
-        "a condition in WHERE instead of a subquery",
-    ),
 )
 POSTGRES = (
     ("SELECT id, (g, v) AS x FROM t", Code.PARSE, "column of its own"),
@@ -51,9 +46,15 @@ POSTGRES = (
         "one function",
     ),
     (
-        "SELECT id, date_trunc('day', to_timestamp(id), 'UTC') AS x FROM t",
+        "SELECT id, date_trunc('day', to_timestamp(id)) AS x FROM t",
         Code.SESSION_DEPENDENT,
         "date_trunc('day', t AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'",
+    ),
+    ("SELECT j.id FROM t JOIN u USING (id) AS j", Code.UNSUPPORTED, "id in the place of j.id"),
+    (
+        "SELECT g FROM t GROUP BY g HAVING EXISTS (SELECT 1 FROM u WHERE u.id = max(t.v))",
+        Code.SUBQUERY_SHAPE,
+        "max(…) AS m … GROUP BY …) AS x, and x.m here",
     ),
 )
 OLD = sqlite3.sqlite_version_info < (3, 44)

@@ -391,7 +391,7 @@ def aggregates_are_its_own(block: Block, catalog: Catalog) -> None:
             raise Refusal(
                 Code.SUBQUERY_SHAPE,
                 f"{call.text} aggregates over columns of the outer query alone.",
-                instead="the aggregate in the outer query",
+                instead="the aggregate as a column m of groups in FROM, (SELECT …, max(…) AS m … GROUP BY …) AS x, and x.m here",
                 place=place_of(call.argument.tree, block.dialect),
             )
 
@@ -402,7 +402,7 @@ RULES: tuple[Rule, ...] = (
     functions_are_stable,
     literals_are_constant,
     syntax_is_known,
+    aggregates_are_its_own,
     grouping_is_whole,
     order_is_said,
-    aggregates_are_its_own,
 )

@@ -30,6 +30,8 @@ _DOCUMENTS = {
     "jsonb_build_object": "jsonb",
 }
 _PATTERNS = {"to_char": "text", "to_date": "date"}
+_OF_ZONES = "date_trunc"
+"""In a time zone that is named it depends on no other one."""
 _COLLECTED = re.compile(r"jsonb?_(object_)?agg(_unique)?(_strict)?")
 
 _PLAIN = frozenset(
@@ -75,7 +77,8 @@ def find_steady(scalars: Iterable[Scalar], texts: dict[str, str], types_of: Type
         given = ", ".join(["1", *(Scalar(tree, call.dialect).swapped(texts) for tree in trees)])
         result = _DOCUMENTS.get(name) or _PATTERNS.get(name, "text")
         value = {"date": "2000-01-01", "text": ""}.get(result, "{}")
-        texts[call.text] = f"CASE WHEN num_nonnulls({given}) >= 0 THEN CAST('{value}' AS {result}) END"
+        typed = "to_timestamp(0)" if name == _OF_ZONES else f"CAST('{value}' AS {result})"
+        texts[call.text] = f"CASE WHEN num_nonnulls({given}) >= 0 THEN {typed} END"
 
 
 def find_dependent(blocks: Iterable[Block], texts: dict[str, str], types_of: TypesOf) -> exp.Expression | None:
@@ -94,7 +97,7 @@ def find_dependent(blocks: Iterable[Block], texts: dict[str, str], types_of: Typ
 
 
 def _calls(scalar: Scalar) -> list[Scalar]:
-    known = (*_TEXTS, *_DOCUMENTS, *_PATTERNS)
+    known = (*_TEXTS, *_DOCUMENTS, *_PATTERNS, _OF_ZONES)
     nodes = [node for node in scalar.tree.walk() if isinstance(node, exp.Anonymous) and function_name(node) in known]
     spread = (node for node in nodes if not any(isinstance(one, exp.Variadic) for one in node.expressions))
     return [Scalar(node, scalar.dialect) for node in spread]
@@ -107,6 +110,8 @@ def reads_settings(scalar: Scalar) -> bool:
 
 def _is_steady(name: str, trees: Sequence[exp.Expr], columns: Sequence[OutputColumn]) -> bool:
     types = [_base(column.type) for column in columns]
+    if name == _OF_ZONES:
+        return len(types) == 3 and types[1] == ("timestamp with time zone", False)
     if name in _PATTERNS:
         pattern = trees[1].name if len(trees) == 2 and isinstance(trees[1], exp.Literal) else None
         if pattern is None or _OF_LOCALE.search(pattern):

@@ -170,6 +170,11 @@ _UNREAD: dict[str, tuple[tuple[re.Pattern[str], str, str], ...]] = {
     "postgres": (
         (re.compile(r"\bROWS\s+FROM\s*\(", re.IGNORECASE), "ROWS FROM", "one function, or unnest of several arrays"),
         (re.compile(r"\bJSON_TABLE\s*\(", re.IGNORECASE), "JSON_TABLE", _DOCUMENTS),
+        (
+            re.compile(r"\bUSING\s*\([^()]*\)\s*AS\b", re.IGNORECASE),
+            "An alias of what USING merges",
+            "the columns without it, as id in the place of j.id, or ON and the columns of a table",
+        ),
         (re.compile(r"\bXMLTABLE\s*\(", re.IGNORECASE), "XMLTABLE", "unnest(xpath(…)) AS x"),
     ),
 }
