@@ -2,6 +2,7 @@
 
 import contextlib
 from collections import Counter
+from functools import partial
 
 import pytest
 
@@ -9,9 +10,12 @@ from tests.backfill.place import Watch
 from tidemark import Project, Refusal, Tidemark
 from tidemark.database.open import open_session
 from tidemark.errors import TidemarkError
+from tidemark.render.captures import capture
+from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.objects import relief
+from tidemark.runtime.objects.gaps import record_gap
 from tidemark.runtime.workers.catalog import CatalogWatch
 
 SCHEMA = (
@@ -96,6 +100,23 @@ def test_a_worker_looks_within_a_second_of_a_change_by_which_writers_fail(engine
             time.wait(seconds)
             due.append(catalog.look(duty, duty.ledger.derived()) is not None)
     assert due == [True, False, False, session.dialect.forgets_readers, True]
+
+
+def test_a_log_keeps_what_somebody_in_service_reads(pg_database: str) -> None:
+    """Who reads the column, too, and was not looked at yet, would not know what its log has lost."""
+    _write(pg_database, *SCHEMA)
+    keeper = _keeper(pg_database, "score")
+    assert keeper.project is not None
+    keeper.project.derive("besides", query=QUERIES["computed"].format(score="score"))
+    keeper.apply()
+    _write(pg_database, "ALTER TABLE posts RENAME COLUMN score TO points")
+    with contextlib.closing(open_session(pg_database)) as session:
+        duty = Duty(Ledger(session), Clock())
+        rows = {row.name: row for row in duty.ledger.derived()}
+        for name, narrowed in (("computed", False), ("besides", True)):
+            out = record_gap(duty, rows[name], "a column is gone")
+            relief.relieve(duty, out, partial(capture, session.dialect))
+            assert ("score" not in duty.ledger.captures()["posts"].columns) is narrowed
 
 
 @pytest.mark.parametrize("then", ["points", "score"])
