@@ -111,12 +111,12 @@ class Keeper:
             done.append(work())
         except Exception as error:  # noqa: BLE001 - a killed worker may die of anything; the rest is raised below.
             problem = error
-        session.at = None
+        session.at, robbed, session.robbed = None, session.robbed, False
         if session.killed:
             self.close()
             self._expire_leases()
             raise Killed(str(problem)) from problem
-        if isinstance(problem, Lost) and session.robbed:
+        if isinstance(problem, Lost) and robbed:
             raise Killed(str(problem)) from problem
         if problem is not None:
             raise problem
