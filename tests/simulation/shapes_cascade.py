@@ -71,7 +71,7 @@ def _reader(parts: Parts, above: Derived) -> Draft:
 
 def _over_stages(parts: Parts, source: str, keys: list[str], columns: list[str]) -> Draft:
     """What is taken together of groups of a derived table, or of its rows as joins and subqueries find them."""
-    form = parts.rng.choice(("groups", "groups", "total", "joined", "tested", "figures"))
+    form = parts.rng.choice(("groups", "groups", "total", "rows", "joined", "tested", "figures"))
     key, number, other = (quote(parts.rng.choice(names)) for names in (keys, columns, columns))
     calls = ("count({})", "sum({})", "max({})", "count(DISTINCT {})", "sum(DISTINCT {})")
 
@@ -86,6 +86,8 @@ def _over_stages(parts: Parts, source: str, keys: list[str], columns: list[str])
         return _made([Column(by, parts.name())], shown("g.n", "g.v"), f"FROM {grouped} GROUP BY {by}")
     if form == "total":
         return _made([], shown("g.n", "g.v"), f"FROM {grouped}")
+    if form == "rows":
+        return _made([], shown(f"s.{number}", f"s.{other}"), f"FROM {source} s")
     table = parts.table()
     on = f"{parts.column(table, 'a', ('int',))} = s.{number}"
     tested = f"FROM {source} s WHERE {parts.rng.choice(('', 'NOT '))}EXISTS (SELECT 1 FROM {table.quoted} a WHERE {on})"

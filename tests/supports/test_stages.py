@@ -23,6 +23,7 @@ QUERIES = {
     "max(plays) AS plays FROM spread GROUP BY longest) AS s GROUP BY users",
     "matched": "SELECT (SELECT count(s.users) FROM users u LEFT JOIN spread s ON s.plays = u.id AND s.longest > 1) AS n, "
     "(SELECT sum(users) FROM spread) AS users, (SELECT count(DISTINCT track) + sum(DISTINCT hidden) FROM plays) AS tracks",
+    "lengths": "SELECT count(DISTINCT longest) AS lengths, count(*) AS n FROM spread",
 }
 FEW = {name: QUERIES[name] for name in ("spread", "silent", "matched")}
 AGAIN = {**FEW, "spread": QUERIES["spread"].replace("hidden = 0", "hidden = 1")}
@@ -44,7 +45,7 @@ def _wrong(place: Plays, queries: dict[str, str]) -> list[str]:
 
 def test_one_declaration_over_stages(place: Plays) -> None:
     keeper = place.keep(_project(QUERIES))
-    said = plan_text(keeper.plan(), declared=8, statements=False)
+    said = plan_text(keeper.plan(), declared=9, statements=False)
     assert "create _stage_spread_1 (a stage of spread): it is not installed, linear at commit" in said
     assert "create spread: it is not installed, linear at commit" in said
     keeper.apply()
@@ -68,6 +69,7 @@ def test_one_declaration_over_stages(place: Plays) -> None:
         ("beside", "tick", ()),
         ("sizes", "tick", ("spread",)),
         ("matched", "tick", ("spread",)),
+        ("lengths", "tick", ("spread",)),
     }
     assert {one.name: bool(one.support_rows) for one in keeper.status()} == dict.fromkeys(QUERIES, True)
     ours = "tidemark." if place.user.dialect.has_schemas else "tidemark_"

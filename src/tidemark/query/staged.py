@@ -112,6 +112,11 @@ def _is_needless(block: Block) -> bool:
     inner = block.items[0].query if isinstance(block.items[0], Derived) else None
     if len(block.items) > 1 or block.nested or not isinstance(inner, Block):
         return False
+    if SHOWN in inner.tree.meta and any(
+        one.find(exp.Distinct) for name in _TOGETHER for one in _listed(block.tree, name)
+    ):
+        # How often each value is there is counted over a stage, and not over what another declaration stores.
+        return False
     computed = (
         inner.is_aggregated or inner.distinct or inner.distinct_on or inner.windows or inner.nested or inner.limited
     )
