@@ -157,7 +157,7 @@ def test_a_sweep_goes_on_where_it_was_stopped(
     monkeypatch.setattr(
         "tidemark.runtime.truth.verify.Pace", lambda **about: Pace(target_ms=0.0, in_line=False, size=8)
     )
-    world.tamper("thread_id = 39")
+    world.tamper("thread_id IN (1, 39)")
 
     def listen(event: object) -> None:
         world.stopping = True
@@ -168,8 +168,14 @@ def test_a_sweep_goes_on_where_it_was_stopped(
     assert 0 < known.done < known.total == 40 and not known.ended
     assert known.coverage == pytest.approx(known.done / 40)
     world.stopping = False
-    swept = world.sweep("grouped")
-    assert swept.found == 1 and swept.repaired == 1
+    monkeypatch.setattr("tidemark.runtime.truth.verify.REST_SECONDS_MAX", 9.0)
+    done, rests = list[int](), list[float]()
+    clock = replace(world.duty.clock, wait=rests.append)
+    heard = replace(world.duty, listen=lambda event: done.append(event.done), clock=clock)
+    swept = sweep_on(heard, world.row("grouped"), "worker") or Swept(0.0)
+    assert done[0] > known.done, "what was compared is not compared again"
+    assert swept.found == 2 and swept.repaired == 2, "what was found before the end is not forgotten"
+    assert len(rests) > 2 and all(seconds > 0 for seconds in rests), "it takes a share of the time"
     assert world.known("grouped").coverage == 1.0
 
 
