@@ -67,7 +67,7 @@ def test_one_declaration_over_stages(place: Plays) -> None:
         ("kinds", "commit", ()),
         ("figures", "tick", ()),
         ("beside", "tick", ()),
-        ("sizes", "tick", ("spread",)),
+        ("sizes", "commit", ("spread",)),
         ("matched", "tick", ("spread",)),
         ("lengths", "tick", ("spread",)),
     }

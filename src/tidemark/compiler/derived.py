@@ -33,7 +33,7 @@ from tidemark.query.partitions import Lower, narrower
 from tidemark.query.purity import FirstMutable, never_mutable, require_pure
 from tidemark.query.ranked import over_rankings
 from tidemark.query.relation import Query
-from tidemark.query.staged import over_stages
+from tidemark.query.staged import over_stages, over_store
 from tidemark.query.storable import storable
 from tidemark.query.watched import watches_of
 from tidemark.render.crossings import check_crossings
@@ -156,7 +156,7 @@ def _over_supports(query: Query, declaration: Declaration, catalog: Catalog) -> 
     """The query with what is read of its supports, where these are there. `query` is used up."""
     found = over_rankings(declaration.name, query, stores_of(declaration, catalog), catalog)
     stages = [name for name in declaration.supported_by if is_stage(name)]
-    return over_stages(found, stages, catalog) if stages else found
+    return over_stages(found, stages, catalog) if stages else over_store(found, catalog)
 
 
 def _as_given(

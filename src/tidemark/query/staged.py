@@ -96,6 +96,18 @@ def over_table(query: Query, catalog: Catalog) -> Query:
     return lower_query(_swapped(query, swaps), catalog, query.dialect) if swaps else query
 
 
+def over_store(query: Query, catalog: Catalog) -> Query:
+    """Groups of the rows of one derived table as groups of what is stored of it; any other query as it is."""
+    if not isinstance(query, Block) or query.groups is None or len(query.items) != 1:
+        return query
+    shown = isinstance(query.items[0], Derived) and SHOWN in query.items[0].query.tree.meta
+    if not shown or query.limited or query.windows or query.distinct or query.distinct_on or not _is_needless(query):
+        return query
+    if reads_moment(query) or passes_json(query) or whole_items(query.tree):
+        return query
+    return lower_query(_merged(query), catalog, query.dialect)
+
+
 def _asks(select: exp.Select) -> bool:
     """Whether a subquery stands elsewhere than in what says which rows there are."""
     return any(one.find(exp.Select, exp.SetOperation) for name in _TOGETHER for one in _listed(select, name))
