@@ -57,7 +57,9 @@ SPELLINGS = (
     Case(
         "arrays_of_subqueries",
         "SELECT id, region = ANY (ARRAY(SELECT score FROM posts p WHERE p.author = u.id)) AS one, "
-        "ARRAY[(SELECT b.name FROM users b WHERE b.id = u.boss), name] AS names FROM users u "
+        "ARRAY[(SELECT b.name FROM users b WHERE b.id = u.boss), name] AS names, "
+        "cardinality(ARRAY(SELECT 1 FROM posts p WHERE p.author = u.id)) AS posts, "
+        "(ARRAY(SELECT p.id FROM posts p WHERE p.author = u.id ORDER BY p.id))[1] AS first FROM users u "
         "WHERE id <> ALL (ARRAY(SELECT f.a FROM follows f WHERE f.b = u.region))",
         "id",
         "postgres",

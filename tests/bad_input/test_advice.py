@@ -26,6 +26,12 @@ SQLITE = (
         "CAST(x AS TEXT)",
     ),
     (PATHS, Code.GLOBAL, "SELECT id AS root, …"),
+    ("SELECT t.id FROM t, (SELECT avg(v) AS m FROM t) x WHERE t.v > x.m", Code.GLOBAL, "as one figure in WHERE"),
+    (
+        "SELECT abs(t.v) AS code, count(*) AS n FROM t JOIN u ON u.id = t.id GROUP BY code",
+        Code.UNSUPPORTED,
+        "GROUP BY abs(",
+    ),
 )
 POSTGRES = (
     ("SELECT id, (g, v) AS x FROM t", Code.PARSE, "column of its own"),

@@ -371,8 +371,9 @@ def _is_called_alone(block: Block) -> bool:
 
 
 def _comes_in_order(query: Query) -> bool:
-    """Whether the rows of a query have an order, or are at most one."""
-    alone = isinstance(query, Block) and (_is_called_alone(query) or identifies(query, frozenset()))
+    """Whether the rows of a query have an order, or are at most one, or all alike."""
+    same = all(one.scalar.is_constant for one in query.outputs)
+    alone = isinstance(query, Block) and (same or _is_called_alone(query) or identifies(query, frozenset()))
     return bool(query.tree.args.get("order")) or alone
 
 

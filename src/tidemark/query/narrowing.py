@@ -1,19 +1,26 @@
 """What to write so that a change touches a part of the result alone.
 
 Owns: `advice_on`. Promises: what it advises is about the query at hand: where its rows begin, the types and collations of its
-branches; empty where there is nothing of that kind to say.
+branches, what they are compared with; empty where there is nothing of that kind to say.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sqlglot import exp
+
 from tidemark.query.relation import Block, Derived, Query, Recursion, Scalar, SetOperation, is_given
+from tidemark.query.trees import own_nodes
 from tidemark.query.units import is_uniform
 
 BEGINNING = (
     "what each row began with as a column of the result, which every step of the recursion hands on (SELECT id AS root, … UNION "
     "SELECT r.root, … FROM r JOIN … ON a column = r.a_column)"
+)
+FIGURE = (
+    "what rows are compared with as one figure in WHERE or HAVING, price > (SELECT avg(price) FROM item) or total = (SELECT "
+    "max(total) FROM sums)"
 )
 
 
@@ -28,7 +35,18 @@ def advice_on(query: Query) -> tuple[str, ...]:
         )
     if any(isinstance(one, Recursion) and not is_given(one) for one in inside):
         found.append(BEGINNING)
+    if any(_compares(one) for one in inside if isinstance(one, Block)):
+        found.append(FIGURE)
     return tuple(found)
+
+
+def _compares(block: Block) -> bool:
+    """Whether a total stands beside other rows in FROM, or ALL compares with the rows of a subquery."""
+    inner = [item.query for item in block.items if isinstance(item, Derived)] if len(block.items) > 1 else []
+    totals = any(isinstance(one, Block) and one.is_aggregated and one.groups is None for one in inner)
+    return totals or any(
+        node.find(exp.Select) is not None for node in own_nodes(block.tree) if isinstance(node, exp.All)
+    )
 
 
 def _unlike(query: SetOperation) -> Iterator[str]:

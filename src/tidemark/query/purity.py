@@ -197,7 +197,10 @@ def _values(nested: Nested, scans: str, quote: Callable[..., str]) -> list[str]:
     whole = {
         call.text: f"(SELECT {call.text} FROM {scans})" for block in nested.query.blocks for call in block.aggregates
     }
-    return [f"(SELECT {output.scalar.swapped(whole)} FROM {scans} LIMIT 1)" for output in nested.query.outputs]
+    values = [f"(SELECT {output.scalar.swapped(whole)} FROM {scans} LIMIT 1)" for output in nested.query.outputs]
+    holder = nested.query.tree.parent
+    is_array = holder is not None and function_name(holder) == "array"
+    return [f"ARRAY[{value}]" for value in values] if is_array else values
 
 
 def _stand_in(text: str, values: Sequence[str], texts: dict[str, str], columns: list[str]) -> None:

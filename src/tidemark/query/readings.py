@@ -197,22 +197,26 @@ def mend(tree: exp.Expr, dialect: Dialect) -> None:
             node.replace(exp.Paren(this=node.copy()))
         elif isinstance(node, exp.JSONExtract | exp.JSONExtractScalar):
             _take_off_parentheses(node)
-        elif isinstance(node, exp.Any | exp.All):
+        elif isinstance(node, exp.Any) or _is_call_of(node, "ALL", "ANY", "SOME"):
             _take_off_array(node)
         elif isinstance(node, exp.Array) and node.expressions and isinstance(node.expressions[0], exp.Subquery):
             # An array that begins with a value is not that of the rows of a query, as which it would be written.
             node.expressions[0].replace(exp.Paren(this=node.expressions[0].copy()))
 
 
-def _take_off_array(node: exp.Any | exp.All) -> None:
+def _take_off_array(node: exp.Expr) -> None:
     """The array of the rows of a subquery, with which a comparison is the same as with the rows, in whatever order they are."""
-    array = node.this
+    array = node.this if isinstance(node, exp.Any) else node.expressions[0]
     while isinstance(array, exp.Paren):
         array = array.this
-    if isinstance(array, exp.Anonymous) and array.name.upper() == "ARRAY" and len(array.expressions) == 1:
-        query = array.expressions[0]
-        if isinstance(query, exp.Query):
-            node.set("this", query if isinstance(query, exp.Subquery) else exp.Subquery(this=query))
+    query = array.expressions[0] if _is_call_of(array, "ARRAY") else None
+    if isinstance(query, exp.Query):
+        rows = query.unnest()
+        node.replace(exp.All(this=rows) if node.name.upper() == "ALL" else exp.Any(this=exp.Subquery(this=rows)))
+
+
+def _is_call_of(node: exp.Expr, *names: str) -> bool:
+    return isinstance(node, exp.Anonymous) and node.name.upper() in names and len(node.expressions) == 1
 
 
 def _is_operand(node: exp.Not) -> bool:

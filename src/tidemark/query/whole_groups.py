@@ -40,11 +40,22 @@ def _only_groups(node: exp.Expression, groups: set[str], settled: frozenset[str]
     if render(node, block.dialect) in groups:
         return
     if isinstance(node, exp.Column) and node.table in block.local and node.table not in settled:
+        row_of = _ROW_OF if block.dialect.language.takes_bare_columns else ""
         raise Refusal(
             Code.UNSUPPORTED,
             f"{node.name} is neither grouped nor aggregated.",
-            instead=f"add it to GROUP BY, or max({node.name}){_ROW_OF if block.dialect.language.takes_bare_columns else ''}",
+            instead=f"add it to GROUP BY, or max({node.name}){row_of}{_hidden_alias(block)}",
             place=place_of(node, block.dialect),
         )
     for child in node.iter_expressions():
         _only_groups(child, groups, settled, block)
+
+
+def _hidden_alias(block: Block) -> str:
+    """What to write where GROUP BY names a column of the result that is one of a table, too, which is taken."""
+    named = {group.column[1]: group.column for group in block.groups or () if group.column is not None}
+    found = [one for one in block.outputs if one.name in named and named[one.name] not in one.scalar.columns]
+    return "".join(
+        f"; {one.name} is a column of {named[one.name][0]}, too, which GROUP BY takes: GROUP BY {one.scalar.text}"
+        for one in found[:1]
+    )
