@@ -138,6 +138,7 @@ def test_what_the_order_of_rows_decides(pg: Town, call: str) -> None:
         "SELECT (at AT TIME ZONE 'UTC')::date AS day, count(*) AS n FROM z GROUP BY 1",
         "SELECT id, date_trunc('day', at AT TIME ZONE 'Europe/Berlin') AS day, j ->> 'a' AS a, tags[1] AS tag FROM z",
         "SELECT date_trunc('day', at, 'Europe/Berlin') AS day, count(*) AS n FROM z GROUP BY 1",
+        "SELECT id, d + make_interval(days => id, hours => 2) AS due FROM z",
         "SELECT id, label FROM t WHERE label IN ('now', 'today') OR label = 'yesterday'",
         "SELECT id, at FROM z WHERE at > '2024-01-01 00:00:00+00' AND d < date '2030-01-01'",
         "SELECT id, concat_ws(', ', id, f, j ->> 'a') AS name, format('%s:%s', id, array_to_string(tags, ',')) AS tags FROM z",

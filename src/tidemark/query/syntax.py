@@ -80,6 +80,7 @@ ALLOWED_NODES: frozenset[str] = frozenset(
         "JSONPathKey",
         "JSONPathRoot",
         "JSONPathSubscript",
+        "Kwarg",
         "LT",
         "LTE",
         "Least",
