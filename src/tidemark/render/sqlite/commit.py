@@ -70,12 +70,15 @@ def _flight(store: Store, program: KeyedProgram, table: Table) -> Piece:
 
 
 def _gone(store: Store, program: KeyedProgram, table: Table) -> str:
-    """FROM item: the images of a source's rows that are on their way out."""
+    """FROM item: the images of a source's rows on their way out, as OLD says and as a trigger of the user's made them."""
     quote, reads = store.dialect.quote, program.reads[table.label]
     flying = ", ".join(quote(image(name)) for name in reads) or "1"
     stashed = ", ".join(quote(name) for name in reads) or "1"
     flight, stash = store.names.own("flight", table.name), store.names.own("stash", table.name)
-    return f"(SELECT {flying} FROM {few(flight)} UNION ALL SELECT {stashed} FROM {few(stash)})"
+    parts = [f"SELECT {flying} FROM {few(flight)}", f"SELECT {stashed} FROM {few(stash)}"]
+    if table.rewritten:
+        parts.append(f"SELECT {stashed} FROM {few(store.names.own('seen', table.name))}")
+    return f"({' UNION ALL '.join(parts)})"
 
 
 def _capture(store: Store, program: KeyedProgram, table: Table) -> list[Piece]:
