@@ -113,3 +113,12 @@ def test_an_update_that_comes_back_to_its_row(lite: Place, way: str, freshness: 
         lite.run(change)
         lite.drained()
     lite.verified()
+
+
+def test_an_upsert_may_insert_what_sqlite_does_not_judge(lite: Place) -> None:
+    """A trigger that only the action of the foreign key would start makes SQLite judge the row, and the statement fails."""
+    lite.run("CREATE TABLE t (id INTEGER PRIMARY KEY, a UNIQUE, p INTEGER REFERENCES t (id) ON UPDATE SET NULL)")
+    lite.derive("by_parent", "SELECT p, count(*) AS n FROM t GROUP BY p", key=("p",))
+    lite.tidemark.apply()
+    lite.run("PRAGMA foreign_keys = ON", "INSERT INTO t VALUES (4, 2, 1) ON CONFLICT (a) DO UPDATE SET id = -1")
+    lite.check()

@@ -49,10 +49,12 @@ def assigned(table: Table, columns: tuple[str, ...]) -> tuple[str, ...]:
     """What an update has to assign if it is to change one of some columns; nothing where it may change them otherwise.
 
     SQLite judges that when it prepares a statement, so that any other update does not even start the trigger. A row's number has
-    three names more than its column.
+    three names more than its column. Where foreign keys of the table act on itself, SQLite forgets to judge what an upsert
+    inserts that would assign their parent's key, unless there is a trigger that only that action starts: so there is none.
     """
     known = [table.column(name) for name in columns]
-    if table.rewritten or not all(column is not None and column.generated is None for column in known):
+    plain = all(column is not None and column.generated is None for column in known)
+    if table.rewritten or table.reenters or not plain:
         return ()
     return tuple(dict.fromkeys([*columns, *(() if table.without_rowid else ROWIDS)]))
 
