@@ -128,6 +128,25 @@ def test_a_server_may_judge_values(session: Session) -> None:
     assert (judged == 1) is session.dialect.judges_values
 
 
+def test_rows_are_numbered_and_numbers_that_last_are_not_given_again(session: Session) -> None:
+    given = {}
+    for kind in ("identity", "lasting"):
+        execute(session, f"CREATE TABLE {kind} (n {getattr(session.dialect, kind)}, v integer)")
+        for value in (1, 2):
+            execute(session, f"INSERT INTO {kind} (v) VALUES ({value})")
+        execute(session, f"DELETE FROM {kind} WHERE v = 2")
+        execute(session, f"INSERT INTO {kind} (v) VALUES (3)")
+        given[kind] = [row[0] for row in session.all(f"SELECT n FROM {kind} ORDER BY v")]
+    assert given["lasting"] == [1, 3] and given["identity"] in ([1, 2], [1, 3])
+
+
+def test_room_for_updates_follows_a_table(session: Session) -> None:
+    execute(session, f"CREATE TABLE t (a integer){session.dialect.room_for_updates}")
+    execute(session, "INSERT INTO t VALUES (1)")
+    execute(session, "UPDATE t SET a = 2")
+    assert session.one("SELECT a FROM t") == (2,)
+
+
 def test_what_using_names_comes_first_in_a_star(session: Session) -> None:
     execute(session, "CREATE TABLE l (a integer, b integer)")
     execute(session, "CREATE TABLE r (b integer, c integer)")

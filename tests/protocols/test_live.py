@@ -10,6 +10,12 @@ from tidemark import Project, Tidemark
 from tidemark.errors import Code, Refusal
 from tidemark.runtime.ticks import deltas
 
+DROPS = {
+    "sqlite": "SELECT 'DROP TRIGGER \"' || name || '\"' FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'posts'",
+    "postgres": "SELECT format('DROP TRIGGER %I ON posts', tgname) FROM pg_trigger "
+    "WHERE tgrelid = 'posts'::regclass AND NOT tgisinternal",
+}
+
 
 def _check(forum: Forum) -> None:
     for name in LIVE:
@@ -90,3 +96,19 @@ def test_a_view_that_cannot_be_is_refused_and_its_name_is_kept_free(engine_url: 
         with pytest.raises(Refusal, match="there is one row") as refused:
             Tidemark(project, engine_url).plan()
         assert refused.value.code is Code.FRESHNESS
+
+
+def test_a_log_that_such_a_view_reads_is_widened_while_its_triggers_are_gone(engine_url: str) -> None:
+    with open_forum(engine_url) as forum:
+        Tidemark(Project("forum"), engine_url).apply(allow_drop=True)
+        name, query = "busy_users", QUERIES["busy_users"][1]
+        project = _declared(name, query, live=True)
+        Tidemark(project, engine_url).apply()
+        forum.write(*(found[0] for found in forum.user.all(DROPS[forum.user.dialect.name])))
+        more = "SELECT p.id, p.block, p.created_at, u.name FROM posts p JOIN users u ON u.id = p.author_id"
+        project.derive("more", key="id", query=more, freshness="tick")
+        Tidemark(project, engine_url).apply()
+        forum.write(*forum.change())
+        truth = Counter(forum.user.all(query))
+        assert Counter(Tidemark(project, engine_url).live(name)) == truth
+        assert Counter(forum.user.all(f"SELECT * FROM {name}_live")) == truth

@@ -10,6 +10,7 @@ one that failed or goes keeps nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from tidemark.contract.script import Capture, Piece, Script
@@ -154,7 +155,10 @@ def _ensure(duty: Duty, capture: Capture) -> None:
         duty.write(partial(reshape, duty, known, capture))
         return
     duty.write(partial(_open_gaps, duty, capture))
-    if known is not None and known != capture:
+    if known is not None and known != capture and _keeps_log(known, capture, present):
+        duty.write(partial(_reshape_log, duty, known, capture))
+        present = find_pieces(duty.session, capture)
+    elif known is not None and known != capture:
         # A log of another shape says nothing to anybody any more.
         for group in group_pieces(duty.session, _leaving(known, capture), dropping=True):
             duty.write(partial(drop_group, duty, group))
@@ -163,6 +167,26 @@ def _ensure(duty: Duty, capture: Capture) -> None:
     healths = {finding.piece.name: finding.health for finding in findings}
     for group in group_pieces(duty.session, wanting(capture, findings)):
         duty.write(partial(_create_group, duty, group, healths))
+
+
+def _keeps_log(known: Capture, capture: Capture, present: Mapping[str, str]) -> bool:
+    """Whether the log is there and only gains and loses columns, whatever became of the triggers that write it. Views of rows as
+    of now may read it."""
+    findings = inspect_pieces(replace(known, pieces=known.pieces[:1]), present, public=False)
+    return follows(capture, known) and all(one.health == "installed" for one in findings)
+
+
+def _reshape_log(duty: Duty, known: Capture, capture: Capture) -> None:
+    """Add the columns of a log that come and take away those that go, in the caller's transaction."""
+    set_patience(duty.ledger, TRIGGER_PATIENCE)
+    coming, going = _columns_of_log(known, capture)
+    duty.session.script(*coming, *going, *marks(duty.session, capture.pieces[:1]))
+
+
+def _columns_of_log(known: Capture, capture: Capture) -> tuple[list[str], list[str]]:
+    """The statements that add the columns that come, and those that take away the ones that go."""
+    coming = [statement for name, statement in capture.extensions if name not in known.columns]
+    return coming, [statement for name, statement in known.narrowings if name not in capture.columns]
 
 
 def _leaving(known: Capture, capture: Capture) -> list[Piece]:
@@ -205,7 +229,7 @@ def _reshaping(session: Session, known: Capture, capture: Capture) -> list[str]:
     """Add the columns that come, put the new texts of what writes them in the place of the old ones, take away those that go."""
     before = {piece.name: piece.create for piece in known.pieces}
     log, *others = capture.pieces
-    found = [statement for name, statement in capture.extensions if name not in known.columns]
+    found, going = _columns_of_log(known, capture)
     changed = [piece for piece in others if before[piece.name] != piece.create]
     fires = any(piece.kind == "trigger" for piece in changed)
     found += [piece.drop for piece in reversed(changed) if piece.kind in ("trigger", "table")]
@@ -215,8 +239,7 @@ def _reshaping(session: Session, known: Capture, capture: Capture) -> list[str]:
         elif piece in changed:
             # The triggers that call a function would go with it.
             found.append(piece.create.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1))
-    found += [statement for name, statement in known.narrowings if name not in capture.columns]
-    return found + marks(session, [log, *changed])
+    return [*found, *going, *marks(session, [log, *changed])]
 
 
 def begin_reading(ledger: Ledger, script: Script, moments: Mapping[str, str] | None = None) -> None:
