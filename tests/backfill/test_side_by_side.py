@@ -18,6 +18,7 @@ from tidemark.database.session import Strain
 from tidemark.errors import Exit
 from tidemark.runtime.backfill import fill, fill_pages, pages
 from tidemark.runtime.backfill.runner import Orders
+from tidemark.runtime.book import Book
 
 KEYS = 38
 
@@ -211,6 +212,17 @@ def test_a_migration_that_waits_waits_with_all_its_workers(
         return [Strain("free_bytes", 1.0)] if looked[mine] in (2, 3) else strain(session)
 
     monkeypatch.setattr(type(songs.session), "strain", strained)
+    # Of two that read the state at once one would overwrite the other; whoever has to wait for it is not waited for.
+    read, together = Book.all, threading.Barrier(2)
+
+    def every(book: Book, name: str, *about: Any, **identifiers: str) -> Any:
+        rows = read(book, name, *about, **identifiers)
+        if name == "hold_control" and looked[threading.current_thread().name] == 2:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                together.wait(timeout=0.3)
+        return rows
+
+    monkeypatch.setattr(Book, "all", every)
     lock = threading.Lock()
 
     def wait(seconds: float) -> None:

@@ -161,7 +161,7 @@ def test_a_schema_that_got_another_name_or_is_gone(homes: str) -> None:
     assert all(report.clean for report in renamed.verify())
     run(homes, 'DROP SCHEMA "App2" CASCADE')
     assert "ok" not in {row.captures for row in renamed.status()}
-    with pytest.raises(Refusal, match="None of the schemas in the search_path exists"):
+    with pytest.raises(Refusal, match="No schema in the search_path exists"):
         renamed.plan()
     renamed.uninstall()
     assert rows(homes, VIEWS) == []

@@ -11,7 +11,7 @@ from tests.findings.place import Place
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.model import Freshness
-from tidemark.render import statements
+from tidemark.render import store
 from tidemark.render.postgres import alike as postgres_alike
 from tidemark.render.sqlite import rows as sqlite_rows
 from tidemark.render.sqlite import slices as sqlite_slices
@@ -88,9 +88,9 @@ def test_what_is_written_anew_is_shown_as_it_is_written(engine_url: str, freshne
 PLACES = [
     ("sqlite", sqlite_slices),
     ("sqlite", sqlite_rows),
-    ("sqlite", statements),
+    ("sqlite", store),
     ("postgresql", postgres_alike),
-    ("postgresql", statements),
+    ("postgresql", store),
 ]
 
 

@@ -62,7 +62,7 @@ def lower_query(text: str, catalog: Catalog, dialect: Dialect, moment: str | Non
     if not catalog.search_path:
         raise Refusal(
             Code.UNKNOWN_TABLE,
-            "None of the schemas in the search_path exists: a name means nothing, and a view would be nowhere.",
+            "No schema in the search_path exists: a name means nothing, and a view would be nowhere.",
             instead="SET search_path TO app, public: each schema a name of its own, without quotes around them all",
         )
     tree = parse_tree(text, dialect)
