@@ -43,7 +43,7 @@ GLOBAL = """## What is global
 
 In each of these one changed row of a source may make any row of the result come, go or be another one. Where it is every row's
 value that changes, no upkeep writes less than the result. Rows that are compared with a threshold or a best value are none of
-these: [what the figure moves over](why/stages.md) is computed again.
+these: [what the figure moves over](why/compared.md) is computed again.
 
 | query | why |
 |---|---|
