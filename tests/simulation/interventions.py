@@ -138,7 +138,11 @@ def readers(script: Script) -> frozenset[str]:
     if script.tick is None:
         return frozenset()
     found = [text for log in script.tick.logs for text in (*following(log.affected, script.sources), *log.added)]
-    found += [one.text for scan in script.tick.scans for one in scan.affected]
+    carry = script.applier.carry
+    if carry is None or not carry.rows:
+        # A scan reads rows as they are, where no value is gone. Doing without it is harmless, but where rows begin with what is
+        # scanned: nothing else tells of them.
+        found += [one.text for scan in script.tick.scans for one in scan.affected]
     return frozenset([*found, *(one.add for one in (script.tick.products.products if script.tick.products else ()))])
 
 
