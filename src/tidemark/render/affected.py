@@ -111,19 +111,18 @@ def _moved(store: Store, way: KeyQuery, moved: Moved, changes: str, rows: str, e
     what it is.
     """
     alias, dialect = way.changed.alias, store.dialect
+    name = dialect.quote(alias)
     was = all_of([f"({one.over_images({alias}, image)})" for one in moved.where]) or "1 = 1"
     now = all_of([f"({one.text})" for one in moved.where]) or "1 = 1"
     values = (
         f"SELECT {moved.figure.over_images({alias}, image)} AS v, {was} AS w FROM {changes} UNION ALL "
-        f"SELECT {moved.figure.text}, {now} FROM {qualified(way.changed.table, dialect)} AS {dialect.quote(alias)}"
+        f"SELECT {moved.figure.text}, {now} FROM {qualified(way.changed.table, dialect)} AS {name}"
     )
     ends = ", ".join(
-        f"CASE WHEN count(*) > count(v) THEN (SELECT {end}({rows}) {every}) ELSE {end}(v) END AS {name}"
-        for end, name in (("min", "lowest"), ("max", "highest"))
+        f"CASE WHEN count(*) > count(v) THEN (SELECT {end}({rows}) {every}) ELSE {end}(v) END AS {bound}"
+        for end, bound in (("min", "lowest"), ("max", "highest"))
     )
-    return f"(SELECT {ends} FROM ({values}) AS m WHERE w HAVING count(*) > 1) AS {dialect.quote(alias)}", dialect.quote(
-        alias
-    )
+    return f"(SELECT {ends} FROM ({values}) AS m WHERE w HAVING count(*) > 1) AS {name}", name
 
 
 def _where(tests: Sequence[str]) -> str:

@@ -154,13 +154,12 @@ def _ensure(duty: Duty, capture: Capture) -> None:
     if known is not None and known != capture and follows(capture, known) and not find_fault(known, present):
         duty.write(partial(reshape, duty, known, capture))
         return
-    duty.write(partial(_open_gaps, duty, capture))
-    if known is not None and known != capture and _keeps_log(known, capture, present):
-        duty.write(partial(_reshape_log, duty, known, capture))
-        present = find_pieces(duty.session, capture)
-    elif known is not None and known != capture:
+    keeps = known is not None and known != capture and _keeps_log(known, capture, present)
+    duty.write(partial(_open_gaps, duty, capture, known if keeps else None))
+    if known is not None and known != capture:
         # A log of another shape says nothing to anybody any more.
-        for group in group_pieces(duty.session, _leaving(known, capture), dropping=True):
+        leaving = [] if keeps else group_pieces(duty.session, _leaving(known, capture), dropping=True)
+        for group in leaving:
             duty.write(partial(drop_group, duty, group))
         present = find_pieces(duty.session, capture)
     findings = with_functions(inspect_pieces(capture, present, public=False))
@@ -196,13 +195,16 @@ def _leaving(known: Capture, capture: Capture) -> list[Piece]:
     return [piece for piece in reversed(known.pieces) if piece not in stays]
 
 
-def _open_gaps(duty: Duty, capture: Capture) -> None:
-    """Write the capture down, and take everybody out of service who may miss changes of it."""
+def _open_gaps(duty: Duty, capture: Capture, widened: Capture | None = None) -> None:
+    """Write the capture down, and take everybody out of service who may miss changes of it; with what was known, where its log
+    stays and is `widened`: a log is never written down with columns that it does not have."""
     for row in duty.ledger.derived():
         if capture.source in sources_of(row.script) and row.state in READING:
             duty.ledger.run("mark_unverified", {"name": row.name, "generation": row.generation})
             duty.ledger.move(row, "installing")
     duty.ledger.set_capture(capture)
+    if widened is not None:
+        _reshape_log(duty, widened, capture)
 
 
 def _create_group(duty: Duty, group: Sequence[Piece], healths: Mapping[str, str]) -> None:
