@@ -415,5 +415,5 @@ class Tidemark(Workshop):
 
     def uninstall(self, *, keep_data: bool = False) -> UninstallReport:
         """Remove everything of ours; with `keep_data` public names become plain tables."""
-        with self._open() as duty:
+        with self._open(older=True) as duty:
             return uninstall(duty, keep_data=keep_data)

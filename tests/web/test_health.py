@@ -67,8 +67,9 @@ def test_the_verdict_says_as_of_when_and_what_was_not_compared(well_forum: Forum
     assert said(pending=1, behind_since=then) == ", 1 of them as of 3 s ago; last full verification 3 s ago"
     assert said(upstream_pending=1).startswith(", 1 of them as of a moment that is not known; ")
     repaired = replace(first, verified_at=None)
-    assert judge([repaired, *rest]).sentence.endswith("are true; 1 was not compared as a whole since a repair.")
-    assert judge([repaired]).sentence == "The one derived table is true; it was not compared as a whole since a repair."
+    since = "not compared as a whole since a repair or a restore."
+    assert judge([repaired, *rest]).sentence.endswith(f"are true; 1 was {since}")
+    assert judge([repaired]).sentence == f"The one derived table is true; it was {since}"
 
 
 def test_what_waits_beside_true_tables_does_not_speak_of_the_tables(well_forum: Forum) -> None:

@@ -365,6 +365,19 @@ SELECT concat_ws(' ', (SELECT value FROM tidemark._meta WHERE key = 'cluster'),
                  (SELECT CAST(d.oid AS text) FROM pg_database AS d WHERE d.datname = current_database()),
                  CAST(CAST('tidemark._meta' AS regclass) AS oid));
 
+-- name: pass_numbers
+-- Let every table of ours that numbers its rows go on behind the last one that is there.
+SELECT max(setval(found.numbers, found.last))
+FROM (
+    SELECT pg_get_serial_sequence(CAST(CAST(a.attrelid AS regclass) AS text), a.attname) AS numbers,
+        CAST((xpath('//n/text()', query_to_xml(format('SELECT max(%I) AS n FROM %s', a.attname, CAST(a.attrelid AS regclass)),
+                                               false, true, '')))[1] AS text)::int8 AS last
+    FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
+    WHERE a.attidentity <> '' AND NOT a.attisdropped AND c.relnamespace = to_regnamespace('tidemark') AND c.relkind = 'r'
+) AS found
+JOIN pg_sequences AS s ON found.numbers = quote_ident(s.schemaname) || '.' || quote_ident(s.sequencename)
+WHERE found.last > coalesce(s.last_value, 0);
+
 -- name: read_sweep
 -- How far the newest sweep has come, how many seconds ago it began, how many ago the last complete one began, and whether it
 -- has ended: 1 or 0.
@@ -706,6 +719,16 @@ SELECT '', '', '' WHERE false;
 -- name: list_leftovers
 -- What is still there of ours after every script's objects are gone: kind and quoted name.
 SELECT 'schema', 'tidemark' FROM pg_catalog.pg_namespace WHERE nspname = 'tidemark';
+
+-- name: list_views_left
+-- The quoted names of views that show rows of ours, by their marks, where no script is left that would tell. They go before what they
+-- read, so that what stands on them stops it.
+SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relkind = 'v' AND n.nspname <> 'tidemark' AND obj_description(c.oid, 'pg_class') LIKE 'tidemark:%' ORDER BY c.oid DESC;
+
+-- name: drop_view
+-- Drop such a view.
+DROP VIEW IF EXISTS {object};
 
 -- name: drop_schema
 -- Drop everything of ours at once, triggers on the user's tables included: their functions live here.

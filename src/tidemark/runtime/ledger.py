@@ -23,6 +23,7 @@ from tidemark.states import BACKFILL, DERIVED, RUN, STREAM, check_list, check_mo
 
 SHAPE = "12"
 BOOKS = ("ledger", "streams/streams", "operators", "ticks/processing", "flushes")
+HOLLOW = "without rows"
 # What may be made again at any time: its texts are in the ledger's shape, but no conversion needs to write them down.
 REPEATABLE = "flushes"
 CONVERSIONS = "conversions"
@@ -167,8 +168,8 @@ class Ledger(Book):
         self.session.script(*([text] if text else []))
 
     def shape(self) -> str | None:
-        """The shape of the ledger that is there, None without one."""
-        return str(self.value("read_meta", {"key": "shape"})) if self.exists() else None
+        """The shape of the ledger that is there, None without one; `HOLLOW` where its tables hold nothing."""
+        return str(self.value("read_meta", {"key": "shape"}) or HOLLOW) if self.exists() else None
 
     def check_shape(self) -> bool:
         """Whether there is a ledger. Raises `Fault` where it is another version's: one that wants to be converted, or that is
@@ -358,6 +359,9 @@ def _differs(shape: str) -> str:
 
 def _other_shape(shape: str) -> Fault:
     """Of a ledger that this version cannot convert."""
+    if shape == HOLLOW:
+        said = "the tables of the ledger are there and empty, as where a dump brought definitions without rows"
+        return Fault(f"{said}: run `tidemark uninstall`, then `tidemark apply`", retry_safe=False)
     if shape.isdigit() and int(shape) > int(SHAPE):
         way = "a newer version of Tidemark was applied here, so that this one has to be upgraded, too"
     else:

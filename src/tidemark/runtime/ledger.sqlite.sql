@@ -159,6 +159,10 @@ SELECT 0;
 -- Which database this is for what `read_facts` tells: a file carries all of that along.
 SELECT 'file';
 
+-- name: pass_numbers
+-- Let every table of ours that numbers its rows go on behind the last one that is there: the engine looks by itself.
+SELECT NULL;
+
 -- name: read_sweep
 -- How far the newest sweep has come, how many seconds ago it began, how many ago the last complete one began, and whether it
 -- has ended: 1 or 0.
@@ -428,6 +432,11 @@ SELECT name, tbl_name, sql FROM main.sqlite_schema WHERE type = 'trigger' AND su
 SELECT type, '"' || replace(name, '"', '""') || '"' FROM sqlite_master
 WHERE substr(name, 1, 9) = 'tidemark_' AND type IN ('table', 'view', 'trigger')
 ORDER BY CASE type WHEN 'trigger' THEN 1 WHEN 'view' THEN 2 ELSE 3 END, name;
+
+-- name: list_views_left
+-- The quoted names of views that show rows of tables of ours called after them, where no script is left that would tell.
+SELECT '"' || replace(name, '"', '""') || '"' FROM sqlite_master
+WHERE type = 'view' AND instr(sql, '"tidemark_' || CASE WHEN name LIKE '%\_live' ESCAPE '\' THEN substr(name, 1, length(name) - 5) ELSE name END) > 0;
 
 -- name: drop_table
 -- Drop a leftover table.

@@ -19,7 +19,8 @@ def differ(table: Table, name: str, left: str, right: str) -> str:
     column, quoted = table.column(name), POSTGRESQL.quote(name)
     if column is not None and has_one_spelling(column.type, column.collation, POSTGRESQL):
         return f"{left}.{quoted} IS DISTINCT FROM {right}.{quoted}"
-    return f"ROW({left}.{quoted})::record OPERATOR(pg_catalog.*<>) ROW({right}.{quoted})::record"
+    # The function of the operator `*<>`: what a dump says of ROW(…) *<> ROW(…) means something else when it is read.
+    return f"pg_catalog.record_image_ne(ROW({left}.{quoted}), ROW({right}.{quoted}))"
 
 
 def as_spelled(table: Table, names: tuple[str, ...]) -> str:

@@ -1,13 +1,17 @@
-"""A database that woke up in another cluster: its positions mean nothing there.
+"""A database that was restored from a dump: what is known of its sources by number means nothing there, and in another cluster
+its positions do not either.
 
-Owns: `settle_in`. Promises: a logical restore into another cluster is noticed before anything is sealed there, by the identity of
-the cluster, which a copy of its files and a promoted standby keep; every derived table that is kept true by ticks is then
-filled and verified from the start while its readers see what it had, all of them in one transaction with the record of it.
-What its sources are is written down anew where it is what it was.
-Where a database carries its positions along whole (a file, a copy of the cluster's files) nothing has to happen.
+Owns: `settle_in` and `is_elsewhere`. Promises: a logical restore into another cluster is noticed before anything is sealed there,
+by the identity of the cluster, which a copy of its files and a promoted standby keep; every derived table that is kept true by
+ticks is then filled and verified from the start while its readers see what it had, all of them in one transaction with the record
+of it. What its sources are is written down anew where it is what it was. What else is installed counts as not compared until it
+is, since nothing tells which rows a dump left out, and gets a line of the history. Until somebody did all this, who only looks
+is told. Where a database carries its positions along whole (a file, a copy of the cluster's files) nothing has to happen.
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Ledger
@@ -16,6 +20,7 @@ from tidemark.runtime.objects.sources import settle_sources
 from tidemark.runtime.runs import add_named_run
 
 FILLED = ("live", "backfilling", "verifying")
+UNCOMPARED = "the database was restored from a dump: `tidemark verify` tells whether the dump left rows out"
 
 
 def settle_in(duty: Duty) -> tuple[str, ...]:
@@ -27,13 +32,34 @@ def settle_in(duty: Duty) -> tuple[str, ...]:
         return ()
     here, known = read_cluster(duty.ledger), duty.ledger.value("read_meta", {"key": "cluster"})
     begun = duty.write(lambda: _begin_anew(duty, str(known), here)).value if known not in (None, here) else ()
-    if duty.ledger.value("read_anchor") != duty.ledger.value("read_meta", {"key": "anchor"}):
-        duty.write(lambda: _settle_sources(duty.ledger))
+    if _has_other_numbers(duty.ledger):
+        duty.write(lambda: _settle(duty, begun))
     return begun
 
 
-def _settle_sources(ledger: Ledger) -> None:
-    settle_sources(ledger, ledger.derived())
+def is_elsewhere(ledger: Ledger) -> bool:
+    """Whether the database was restored from a dump and nobody who may write has looked since, as far as the role may see."""
+    if not ledger.value("may_read_cluster"):
+        return _has_other_numbers(ledger)
+    # Who may not ask for the cluster knows it by the number of the database.
+    known = str(ledger.value("read_meta", {"key": "cluster"}))
+    return (known.startswith("cluster ") and known != read_cluster(ledger)) or _has_other_numbers(ledger)
+
+
+def _has_other_numbers(ledger: Ledger) -> bool:
+    return bool(ledger.value("read_anchor") != ledger.value("read_meta", {"key": "anchor"}))
+
+
+def _settle(duty: Duty, begun: Collection[str]) -> None:
+    ledger = duty.ledger
+    rows = ledger.derived()
+    settle_sources(ledger, rows)
+    # Where rows came after the triggers, what these wrote has numbers that the dump gives again.
+    ledger.value("pass_numbers")
+    for row in rows:
+        if row.name not in begun and row.state != "retired":
+            ledger.run("mark_unverified", {"name": row.name, "generation": row.generation})
+            add_named_run(duty, "restore", row.name, row.generation, None, UNCOMPARED).end("done", UNCOMPARED)
     ledger.run("set_meta", {"key": "anchor", "value": ledger.value("read_anchor")})
 
 

@@ -1,7 +1,8 @@
 """Leaving: everything of ours goes, and the rows may stay as plain tables.
 
 Owns: `uninstall`. Promises: when it ends, no object of ours is in the database; it can be repeated after a kill; with
-`keep_data` every public name is a plain table with the rows that its readers saw, and its key is a unique index. Objects of
+`keep_data` every public name is a plain table with the rows that its readers saw, and its key is a unique index. Where a dump
+brought our objects without what the ledger knew of them, they go all the same. Objects of
 the user's that stand on a public view stop it, with the engine's own sentence, before that view is touched.
 """
 
@@ -14,7 +15,7 @@ from tidemark.names import shorten
 from tidemark.runtime.cascade import upstream_first
 from tidemark.runtime.changes.indexes import list_made
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.ledger import Installed
+from tidemark.runtime.ledger import HOLLOW, Installed
 from tidemark.runtime.objects.install import Remaining, remove
 from tidemark.runtime.objects.pieces import PLAIN_PATIENCE, set_patience
 from tidemark.runtime.progress import Event
@@ -33,11 +34,12 @@ class UninstallReport:
 
 
 def uninstall(duty: Duty, *, keep_data: bool = False) -> UninstallReport:
-    """Remove everything of ours. Raises `Fault` (exit 6) while a worker is busy with one of the tables."""
+    """Remove everything of ours. Raises `Fault` while a worker is busy with one of the tables (exit 6), and for the ledger of
+    another version."""
     removed: list[str] = []
     kept: list[str] = []
     indexes: tuple[str, ...] = ()
-    if duty.ledger.exists():
+    if duty.ledger.shape() != HOLLOW and duty.ledger.check_shape():
         indexes = list_made(duty.ledger)
         # Every public view is a table before the first of the rows that it shows goes.
         for installed in upstream_first(duty.ledger.derived()) if keep_data else ():
@@ -79,5 +81,9 @@ def _keep(duty: Duty, installed: Installed) -> Installed:
 def _remove_rest(duty: Duty) -> None:
     """Drop what is still there of ours: the ledger, and whatever no script spoke of."""
     set_patience(duty.ledger, PLAIN_PATIENCE)
+    if duty.ledger.shape() == HOLLOW:
+        # No script is left that names what readers have.
+        for (view,) in duty.ledger.all("list_views_left"):
+            duty.ledger.run("drop_view", object=view)
     for kind, name in duty.ledger.all("list_leftovers"):
         duty.ledger.run(DROPS[kind], object=name)

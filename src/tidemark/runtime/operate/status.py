@@ -17,6 +17,7 @@ from tidemark.runtime.backfill.record import BackfillStatus, next_of
 from tidemark.runtime.backfill.withdraw import is_given_up
 from tidemark.runtime.cascade import everything_read, identity, level, upstream_first
 from tidemark.runtime.changes.adoption import Shadow, read_shadows
+from tidemark.runtime.changes.restored import is_elsewhere
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.objects.gaps import Eye, Look
 from tidemark.runtime.standing import Standing, count_waiting, read_standings
@@ -50,7 +51,8 @@ class TableStatus:
     sources without triggers are scanned. `shown` tells that readers have it, be it true or not; `sources` are the user's tables
     that it reads, `scanned` those of them that have no triggers. `processor` tells how its function is doing, where Python
     computes the rows. `shadow` tells that others still write the table of the user's whose columns are to be adopted, since
-    when, and how that was beside these rows when it was compared last.
+    when, and how that was beside these rows when it was compared last. `restored` tells that the database came out of a dump and
+    that no worker has looked at it since.
     """
 
     name: str
@@ -83,6 +85,7 @@ class TableStatus:
     processor: ProcessorStatus | None = None
     rows_at: str | None = None
     shadow: Shadow | None = None
+    restored: bool = False
 
     @property
     def well(self) -> bool:
@@ -123,6 +126,8 @@ def read_status_here(ledger: Ledger, *, glance: bool = False, eye: Eye | None = 
     shown = [_with_supports(row, status, inside.get(row.name, ()), rows) for row, status in found]
     shadows = read_shadows(ledger) if rows else {}
     shown = [replace(one, shadow=shadows.get(one.name) if one.shown else None) for one in shown]
+    if rows and is_elsewhere(ledger):
+        shown = [replace(one, restored=True, verified_at=None) for one in shown]
     return [status for (row, _), status in zip(found, shown, strict=True) if not _is_inside(row, rows)]
 
 

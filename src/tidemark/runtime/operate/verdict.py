@@ -35,6 +35,7 @@ COMING = {
     "throttled": "is held back",
     "interrupted": "was interrupted, and nobody goes on with it",
 }
+RESTORED = "was restored from a dump, and no worker has looked at it since"
 UNBEGUN = "waits to be filled, and nobody is at it"
 INSTALLED = frozenset({"backfilling", "verifying", "live", "paused", "retired"})
 
@@ -111,6 +112,7 @@ def judge(
         else one
         for one in found
     ]
+    found += [Finding("ledger", "", "warn", RESTORED, "tidemark run")] if any(one.restored for one in tables) else []
     found += [one for stream in streams for one in _judge_stream(stream)]
     if events and events.get("failed"):
         says = f"has {tell_count(events['failed'], 'event')} that could not be told to their handlers"
@@ -283,7 +285,7 @@ def _last_verified(tables: Sequence[TableStatus], now: datetime.datetime | None)
     left = sum(read_time(one.verified_at) is None for one in tables)
     if left:
         which = "it was" if len(tables) == 1 else f"{left} {'was' if left == 1 else 'were'}"
-        return f"; {which} not compared as a whole since a repair"
+        return f"; {which} not compared as a whole since a repair or a restore"
     ages = [seconds_since(one.verified_at, now) for one in tables]
     known = [age for age in ages if age is not None]
     return f"; last full verification {tell_span(max(known))} ago" if known else ""
@@ -323,7 +325,7 @@ def find_unready(
         if said:
             found.append(Finding("table", name, "fail", said, "tidemark status"))
     others = [one for one in verdict.findings if one.level == "fail" and one.kind not in ("table", "ledger")]
-    others += [one for one in verdict.findings if one.kind == "ledger" and not found]
+    others += [one for one in verdict.findings if one.kind == "ledger" and one.level == "fail" and not found]
     return (*found, *(one for one in others if policy.get(one.name, "live") != "always"))
 
 
