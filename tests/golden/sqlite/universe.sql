@@ -186,12 +186,10 @@ END;
 -- trigger tidemark__update_universe_profiles
 CREATE TRIGGER "tidemark__update_universe_profiles" AFTER UPDATE OF "user_id", "rowid", "_rowid_", "oid" ON "profiles"
 WHEN OLD."user_id" IS NOT NEW."user_id" COLLATE BINARY
-BEGIN /* tidemark:6e64518d0e8ac308 */ 
-  INSERT INTO "tidemark_universe" ("id", "_exists") SELECT ((OLD."user_id")), -(1) WHERE (((OLD."user_id")) IS ((NEW."user_id"))) IS NOT TRUE
-  ON CONFLICT ("id") DO UPDATE SET "_exists" = "_exists" - (1);
-  INSERT INTO "tidemark_universe" ("id", "_exists") SELECT ((NEW."user_id")), 1 WHERE (((OLD."user_id")) IS ((NEW."user_id"))) IS NOT TRUE
+BEGIN /* tidemark:0c870b94c9f59081 */ 
+  INSERT INTO "tidemark_universe" ("id", "_exists") SELECT ((OLD."user_id")), -1 WHERE (((OLD."user_id")) IS ((NEW."user_id"))) IS NOT TRUE UNION ALL SELECT ((NEW."user_id")), 1 WHERE (((OLD."user_id")) IS ((NEW."user_id"))) IS NOT TRUE
   ON CONFLICT ("id") DO UPDATE SET "_exists" = "_exists" + excluded."_exists";
-  DELETE FROM "tidemark_universe" WHERE (((OLD."user_id")) IS ((NEW."user_id"))) IS NOT TRUE AND "tidemark_universe"."id" = ((OLD."user_id")) AND "tidemark_universe"."_rows" = 0 AND "tidemark_universe"."_name" IS NULL AND "tidemark_universe"."_posts" = 0 AND "tidemark_universe"."_least" IS NULL AND "tidemark_universe"."_exists" = 0;
+  DELETE FROM "tidemark_universe" WHERE (((((OLD."user_id")) IS ((NEW."user_id"))) IS NOT TRUE)) AND "tidemark_universe"."id" = ((OLD."user_id")) AND "tidemark_universe"."_rows" = 0 AND "tidemark_universe"."_name" IS NULL AND "tidemark_universe"."_posts" = 0 AND "tidemark_universe"."_least" IS NULL AND "tidemark_universe"."_exists" = 0;
 END;
 
 -- table tidemark__stash_universe_profiles

@@ -10,7 +10,7 @@ from tidemark.contract.script import Piece, mark
 from tidemark.maintenance.program import Feed, LinearProgram
 from tidemark.model import Table
 from tidemark.names import Names
-from tidemark.render.sqlite import identity, rows
+from tidemark.render.sqlite import counting, identity, rows
 from tidemark.render.sqlite import stash as sqlite_stash
 from tidemark.render.store import Store
 from tidemark.render.tables import numbered_index, store_pieces
@@ -77,10 +77,14 @@ def public_view(names: Names, select: str) -> list[Piece]:
 def capture(store: Store, program: LinearProgram, table: Table, feeds: tuple[Feed, ...]) -> list[Piece]:
     """The triggers on one source."""
     reads = tuple(dict.fromkeys(name for feed in feeds for name in feed.reads))
-    enter = [rows.entering(store, feed, "NEW") for feed in feeds]
-    leave = [statement for feed in feeds for statement in rows.leaving(store, feed, "OLD")]
+    counts = [feed for feed in feeds if counting.are_counted(store, feed)]
+    others = [feed for feed in feeds if feed not in counts]
+    enter = [*counting.entering(store, counts, "NEW"), *(rows.entering(store, feed, "NEW") for feed in others)]
+    leave = [*counting.leaving(store, counts, "OLD")]
+    leave += [statement for feed in others for statement in rows.leaving(store, feed, "OLD")]
     leave += [one for feed in feeds for one in rows.respelling(store, program, feed, "OLD")]
-    move = [statement for feed in feeds for statement in rows.moving(store, program, feed)]
+    move = [*counting.moving(store, counts)]
+    move += [statement for feed in others for statement in rows.moving(store, program, feed)]
     names, dialect = store.names, store.dialect
     if table.echoes:
         same = identity.same_row(table, "t", "NEW", dialect, old=True)

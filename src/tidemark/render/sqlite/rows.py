@@ -144,23 +144,28 @@ def leaving(store: Store, feed: Feed, row: str, only: str = "") -> list[str]:
     keys = feed_key(store, feed, row)
     match = store.match(store.names.store, keys)
     conditions = ([f"({feed.guard.at(row)})"] if feed.guard else []) + ([only] if only else [])
-    # Asked first is whether anything is taken back at all: else nobody's row is looked for.
-    gone = " AND ".join([*conditions, match, store.is_default(store.names.store)])
-    vanish = [f"DELETE FROM {store.names.store} WHERE {gone}"]
+    vanishes = vanish(store, match, *conditions)
     sets, additive = ", ".join(_sets_of_leaving(store, feed, row)), feed.by_kind("additive")
-    if not additive or not _may_be_unfilled(store, feed):
+    if not additive or not may_be_unfilled(store, feed):
         where = " AND ".join([match, *conditions])
-        return [f"UPDATE {store.names.store} SET {sets} WHERE {where}", *([] if store.keeps_default else vanish)]
+        return [f"UPDATE {store.names.store} SET {sets} WHERE {where}", *([] if store.keeps_default else [vanishes])]
     columns = ", ".join((store.key_list, *(store.column(part) for part in additive)))
     values = ", ".join((*keys, *(f"-({part.value.at(row)})" for part in additive)))
     taken = (
         f"INSERT INTO {store.names.store} ({columns}) SELECT {values} WHERE {' AND '.join(conditions) or '1'}\n"
         f"  ON CONFLICT ({store.conflict}) DO UPDATE SET {sets}"
     )
-    return [taken, *vanish]
+    return [taken, vanishes]
 
 
-def _may_be_unfilled(store: Store, feed: Feed) -> bool:
+def vanish(store: Store, match: str, *conditions: str) -> str:
+    """Let go of the stored row that `match` finds if nothing contributes to it."""
+    # Asked first is whether anything is taken back at all: else nobody's row is looked for.
+    gone = " AND ".join([*conditions, match, store.is_default(store.names.store)])
+    return f"DELETE FROM {store.names.store} WHERE {gone}"
+
+
+def may_be_unfilled(store: Store, feed: Feed) -> bool:
     """Whether a row that contributes may have no stored row, because its key is not filled yet: what is taken away from it is
     written down then, for the filling adds what the query said of it before (`tidemark.render.adding`)."""
     return not (store.keeps_default or feed.table.pruned)
@@ -248,17 +253,22 @@ def _values(store: Store, feed: Feed, row: str) -> dict[str, str]:
 
 def moving(store: Store, program: LinearProgram, feed: Feed) -> list[str]:
     """An update: in one statement when the row stays with its key, as leaving and entering otherwise."""
-    same = [
-        f"({one.at('OLD')}) IS ({one.at('NEW')})" + (f' COLLATE "{key.collation}"' if key.collation else "")
-        for key, one in zip(store.key, feed.key, strict=True)
-    ]
+    same = same_key(store, feed)
     if feed.guard:
         same += [f"({feed.guard.at('OLD')})", f"({feed.guard.at('NEW')})"]
     stays = " AND ".join(same)
     moves = f"({stays}) IS NOT TRUE"
-    update, *vanish = leaving(store, feed, "OLD", moves)
+    update, *vanishes = leaving(store, feed, "OLD", moves)
     again = respelling(store, program, feed, "OLD", f"{moves} OR {_is_respelled(store, feed)}")
-    return [*_staying(store, feed, stays), update, entering(store, feed, "NEW", moves), *vanish, *again]
+    return [*_staying(store, feed, stays), update, entering(store, feed, "NEW", moves), *vanishes, *again]
+
+
+def same_key(store: Store, feed: Feed) -> list[str]:
+    """True when an update leaves a row with its key."""
+    return [
+        f"({one.at('OLD')}) IS ({one.at('NEW')})" + (f' COLLATE "{key.collation}"' if key.collation else "")
+        for key, one in zip(store.key, feed.key, strict=True)
+    ]
 
 
 def _staying(store: Store, feed: Feed, stays: str) -> list[str]:
@@ -273,7 +283,7 @@ def _staying(store: Store, feed: Feed, stays: str) -> list[str]:
     if counted == list(feed.parts) and not (feed.is_universe and store.loose):
         # Where rows are only counted, one that stays changes nothing but how a universe spells its key.
         return []
-    adds = _may_be_unfilled(store, feed) and len(feed.by_kind("additive")) > len(counted)
+    adds = may_be_unfilled(store, feed) and len(feed.by_kind("additive")) > len(counted)
     if store.keeps_default or (counted and not adds):
         return [f"UPDATE {store.names.store} SET {sets} WHERE ({stays}) AND {match}"]
     columns = ", ".join((store.key_list, *(store.column(part) for part in feed.parts)))
@@ -288,8 +298,7 @@ def _staying(store: Store, feed: Feed, stays: str) -> list[str]:
         f"  ON CONFLICT ({store.conflict}) DO UPDATE SET {sets}"
     )
     # A key whose rows are counted has a row as long as it has any, and while it is filled the filling takes away what is nothing.
-    vanish = f"DELETE FROM {store.names.store} WHERE {match} AND {store.is_default(store.names.store)}"
-    return [kept] if counted else [kept, vanish]
+    return [kept] if counted else [kept, vanish(store, match)]
 
 
 def _after_staying(store: Store, feed: Feed, part: Part) -> str:
