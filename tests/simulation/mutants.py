@@ -161,8 +161,15 @@ MUTANTS: tuple[Mutant, ...] = (
         texts("trigger", "__delete_", r'("_\w+") = \1 - \(', r"\1 = \1 + ("),
     ),
     Mutant("sqlite", "old image", ("group",), texts("trigger", "__update_", OLD_IMAGE, "")),
-    Mutant("sqlite", "old image of a count", ("universe",), texts("trigger", "__update_", r"( SELECT [^;]*?), -1", r"\1, 1")),
-    Mutant("sqlite", "last of several counts", ("universe",), texts("trigger", "__insert_", r" UNION ALL [^;]*?(?=\n)", "")),
+    Mutant(
+        "sqlite",
+        "old image of a count",
+        ("universe",),
+        texts("trigger", "__update_", r"( SELECT [^;]*?), -1", r"\1, 1"),
+    ),
+    Mutant(
+        "sqlite", "last of several counts", ("universe",), texts("trigger", "__insert_", r" UNION ALL [^;]*?(?=\n)", "")
+    ),
     Mutant(
         "sqlite",
         "old image in a log",
