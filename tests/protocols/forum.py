@@ -35,13 +35,17 @@ QUERIES = {
         "thread_id",
         "SELECT thread_id, count(*) AS posts, sum(score) AS score, max(score) AS best FROM posts GROUP BY thread_id",
     ),
+    "post_totals": (
+        "",
+        "SELECT count(*) AS posts, sum(score) AS score, min(created_at) AS since, count(block) AS placed FROM posts",
+    ),
     "post_names": ("id", "SELECT p.id, p.score, u.name FROM posts p LEFT JOIN users u ON u.id = p.author_id"),
     "busy_users": (
         "id",
         "SELECT u.id, u.name FROM users u WHERE EXISTS (SELECT 1 FROM posts p WHERE p.author_id = u.id AND p.score > 2)",
     ),
 }
-LIVE = ("post_names", "busy_users", "thread_sums")
+LIVE = ("post_names", "busy_users", "thread_sums", "post_totals")
 THREADS = 7
 USERS = 9
 
@@ -50,7 +54,7 @@ def declare() -> Project:
     """The derived tables of the forum, all at tick freshness."""
     project = Project("forum")
     for name, (key, query) in QUERIES.items():
-        project.derive(name, key=key, query=query, freshness="tick", live=name in LIVE)
+        project.derive(name, key=key or None, query=query, freshness="tick", live=name in LIVE)
     return project
 
 

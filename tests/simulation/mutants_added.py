@@ -75,7 +75,11 @@ LATELY: tuple[tuple[str, Change], ...] = (
 LIVE = (
     ("sums as of now without what went", (r"l\.weight <> 0", "l.weight > 0")),
     ("sums as of now twice", (r'NOT EXISTS \(SELECT 1 FROM "tidemark pending" AS b', r"1 = 1 OR \g<0>")),
+    ("sums as of now without what is stored", (r"coalesce\(s\.\S+, 0\) \+", "0 +")),
+    ("fallen extremes as of now", (r"IS NOT NULL AND \(s\.", "IS NULL AND (s.")),
 )
+# Some keys have what waits already.
+SEALED = ("sums as of now in the middle of a seal", shown_live(r"AND target IS NOT NULL", "AND 1 = 0"))
 
 ADDED: tuple[Mutant, ...] = (
     *(Mutant(engine, word, families, change, disturbed=True) for word, families, change in CHANGES for engine in BOTH),
@@ -84,5 +88,10 @@ ADDED: tuple[Mutant, ...] = (
         for word, change in LATELY
         for engine in BOTH
     ),
-    *(Mutant(engine, word, GROUPS, shown_live(*change), disturbed=True) for word, change in LIVE for engine in BOTH),
+    *(
+        Mutant(engine, word, GROUPS, shown_live(*change), LATE if engine == "postgres" else None, disturbed=True)
+        for word, change in LIVE
+        for engine in BOTH
+    ),
+    *(Mutant(engine, SEALED[0], GROUPS, SEALED[1], disturbed=True, strain=halting) for engine in BOTH),
 )

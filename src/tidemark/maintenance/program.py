@@ -62,6 +62,11 @@ class RowText:
         return found[0] if len(found) == 1 and len(self.pieces) == 3 else None
 
     @property
+    def never_fails(self) -> bool:
+        """Whether the user's expressions in it have a value whatever the row holds."""
+        return all(piece.never_fails for piece in self.pieces if isinstance(piece, Scalar))
+
+    @property
     def columns(self) -> frozenset[str]:
         """Names of the columns it reads."""
         return frozenset(name for piece in self.pieces if isinstance(piece, Scalar) for _, name in piece.columns)

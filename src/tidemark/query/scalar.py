@@ -20,6 +20,11 @@ from tidemark.query.trees import bare, column_at
 
 MOMENT = "moment"
 """On a node: it stands for the clock."""
+_UNFAILING = (
+    *(exp.Column, exp.Identifier, exp.Literal, exp.Null, exp.Boolean, exp.Paren, exp.Collate),
+    *(exp.And, exp.Or, exp.Not, exp.Case, exp.If, exp.Coalesce, exp.In, exp.Between),
+    *(exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Is, exp.NullSafeEQ, exp.NullSafeNEQ),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +95,12 @@ class Scalar:
         """True when no column and no subquery is read and no rows are counted."""
         counts = any(is_aggregate(node) for node in self.tree.find_all(exp.Expression))
         return not counts and self.moment is None and not self.columns and self.tree.find(exp.Select) is None
+
+    @cached_property
+    def never_fails(self) -> bool:
+        """True when the expression has a value, or NULL, whatever is in its columns: it is made of these, of literals,
+        comparisons and choices alone, and of nothing that computes or converts."""
+        return all(isinstance(node, _UNFAILING) for node in self.tree.walk())
 
     @cached_property
     def never_null(self) -> bool:

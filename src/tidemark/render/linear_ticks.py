@@ -214,13 +214,14 @@ def _sorted_fields(store: Store, feed: Feed) -> list[tuple[str, str, str, Part |
     ]
 
 
-def _every_field(store: Store, program: LinearProgram) -> list[tuple[str, str, str]]:
-    return [field for feed in program.feeds for field in _fields(store, feed)]
+def every_field(store: Store, program: LinearProgram) -> list[tuple[str, str, str, Part | None]]:
+    """(quoted name, definition, kind, part) of all fields of a delta."""
+    return [field for feed in program.feeds for field in _sorted_fields(store, feed)]
 
 
-def _gather(store: Store, feed: Feed, images: str) -> str:
-    """Add a feed's images up by key, beside what other slices gave: one sum over all costs less than one look-up for each."""
-    delta, values = store.names.temporary("delta"), []
+def added_up(store: Store, feed: Feed, images: str) -> tuple[list[str], str]:
+    """A feed's images added up by key: the names of its fields, and SELECT of the key and of these under their names."""
+    values = []
     for part in feed.parts:
         if part.kind == "additive":
             values.append(store.dialect.typed(f"sum(r.{WEIGHT} * ({part.value.at('r')}))", part.type))
@@ -236,10 +237,16 @@ def _gather(store: Store, feed: Feed, images: str) -> str:
     names = [name for name, _, _ in _fields(store, feed)]
     keys = feed_key(store, feed, "r")
     places = ", ".join(str(number) for number in range(1, len(keys) + 1))
-    return (
-        f"INSERT INTO {delta} ({', '.join([store.key_list, *names])}) SELECT {', '.join([*keys, *values])} "
-        f"FROM {images} AS r WHERE {feed.guard.at('r') if feed.guard else '1 = 1'} GROUP BY {places}"
-    )
+    where = feed.guard.at("r") if feed.guard else "1 = 1"
+    columns = [*(store.column(part) for part in store.key), *names]
+    shown = ", ".join(f"{value} AS {column}" for value, column in zip([*keys, *values], columns, strict=True))
+    return names, f"SELECT {shown} FROM {images} AS r WHERE {where} GROUP BY {places}"
+
+
+def _gather(store: Store, feed: Feed, images: str) -> str:
+    """Add a feed's images up by key, beside what other slices gave: one sum over all costs less than one look-up for each."""
+    names, added = added_up(store, feed, images)
+    return f"INSERT INTO {store.names.temporary('delta')} ({', '.join([store.key_list, *names])}) {added}"
 
 
 def merged(store: Store, kind: str, left: str, right: str) -> str:
@@ -254,9 +261,9 @@ def merged(store: Store, kind: str, left: str, right: str) -> str:
 def _deltas(store: Store, program: LinearProgram) -> Deltas:
     names = store.names
     delta, ordered, batch = names.temporary("delta"), names.temporary("ordered"), names.temporary("batch")
-    fields = _every_field(store, program)
-    columns = ", ".join([store.key_list, *(name for name, _, _ in fields)])
-    described = [*(store.definition(part) for part in store.key), *(f"{name} {type_}" for name, type_, _ in fields)]
+    fields = every_field(store, program)
+    columns = ", ".join([store.key_list, *(name for name, *_ in fields)])
+    described = [*(store.definition(part) for part in store.key), *(f"{name} {type_}" for name, type_, *_ in fields)]
     keys = ", ".join(described)
     create = "CREATE TEMP TABLE IF NOT EXISTS"
     number = store.dialect.big_integer
@@ -264,9 +271,8 @@ def _deltas(store: Store, program: LinearProgram) -> Deltas:
         f"{create} {delta} ({keys})",
         f"{create} {ordered} ({ORDINAL} {number} PRIMARY KEY, {keys}, {AGAIN} integer NOT NULL DEFAULT 0)",
     ]
-    kinds = {name: (kind, part) for feed in program.feeds for name, _, kind, part in _sorted_fields(store, feed)}
     sums, some = [], []
-    for name, (kind, part) in kinds.items():
+    for name, _, kind, part in fields:
         value = f"{kind}(d.{name})" if part is None else store.dialect.typed(f"{kind}(d.{name})", part.type)
         sums.append(f"{value} AS {name}")
         some.append(f"{kind}(d.{name}) {'<> 0' if kind == 'sum' or part is None else 'IS NOT NULL'}")
@@ -294,7 +300,7 @@ def _deltas(store: Store, program: LinearProgram) -> Deltas:
 
 def _flag(store: Store, program: LinearProgram) -> tuple[str, ...]:
     """Mark the keys that adding cannot make true."""
-    tests = [_may_fail(store, feed, part) for feed in program.feeds for part in feed.parts if part.kind != "additive"]
+    tests = fails(store, program)
     tests += [f"b.{spelling.left(feed)} > 0" for feed in program.feeds if spelling.spells(store, feed)]
     if not tests:
         return ()
@@ -304,6 +310,11 @@ def _flag(store: Store, program: LinearProgram) -> tuple[str, ...]:
         f"LEFT JOIN {store.names.store} AS s ON {join} WHERE {RANGE}{which_join(store, number)} AND ({' OR '.join(tests)}))"
         for number, join in enumerate(joins_of(store))
     )
+
+
+def fails(store: Store, program: LinearProgram) -> list[str]:
+    """Tests on a delta ``b`` and the stored row ``s`` of its key: where one is true, adding may not give what is true."""
+    return [_may_fail(store, feed, part) for feed in program.feeds for part in feed.parts if part.kind != "additive"]
 
 
 def _may_fail(store: Store, feed: Feed, part: Part) -> str:
