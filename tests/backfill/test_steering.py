@@ -64,10 +64,11 @@ def test_a_cancelled_backfill_keeps_what_was_committed_and_says_so(songs: Songs)
 
     clock = watch.with_wait(at_wait(watch, cancel))
     with pytest.raises(Fault, match="an operator cancelled it") as fault:
-        songs.engine(clock=clock).backfill("tally")
+        songs.engine(clock=clock).backfill("tally", Orders(nice=2.0))
     assert fault.value.exit is Exit.ERROR
     (status,) = songs.engine().backfills()
     assert (status.state, status.failure, status.running) == ("cancelled", "an operator cancelled it", False)
+    assert status.nice is None, "what the run was told goes with it"
     assert len(sizes) == 2, "the wish is honoured within one chunk"
     assert 0 < status.rows_done == songs.value("SELECT count(*) FROM songs WHERE tally = 1") < 3000
     with pytest.raises(Refusal, match="retry"):

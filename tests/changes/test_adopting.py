@@ -7,7 +7,7 @@ import pytest
 
 from tests.changes.shop import SCHEMA, Shop
 from tidemark import Project, Tidemark
-from tidemark.cli.reports import status_text
+from tidemark.cli.reports import plan_text, status_text
 from tidemark.cli.reports_truth import adoption_text
 from tidemark.database.open import open_session
 from tidemark.errors import Code, Refusal
@@ -25,12 +25,16 @@ def test_it_says_who_keeps_the_columns_and_what_to_do_next(engine_url: str) -> N
     project = Project("shop")
     project.derive("it's", query=QUERY, key="thread_id", columns_of="totals", freshness="commit")
     keeper = Tidemark(project, engine_url)
+    totals = "public.totals" if engine_url.startswith("postgresql") else "totals"
+    over = f"overwrites n of {totals}, whatever stands there: `tidemark adopt 'it'\"'\"'s'` compares first"
+    assert over in plan_text(keeper.plan(), declared=1, statements=False)
     before = keeper.adopt("it's")
     assert (before.wrong, before.kept) == (1, False) and "thread_id=2: n is 9, and the query says 1" in adoption_text(
         before
     )
     assert "Nothing was changed" in adoption_text(before)
     beside = keeper.adopt("it's", shadow=True)
+    assert "overwrites" not in plan_text(keeper.plan(), declared=1, statements=False)
     assert not beside.kept and "is kept beside totals" in adoption_text(beside)
     _assert_shadow(keeper, 1)
     shop.run("UPDATE totals SET n = 1 WHERE thread_id = 2")

@@ -94,7 +94,9 @@ def _step_text(step: Step) -> str:
     scripts = [step.script] if step.script else [row.script for row in step.obsolete]
     kind = "stage" if is_stage(step.derived) else "support"
     beside = f" (a {kind} of {scripts[0].supports})" if scripts and scripts[0].supports else ""
-    return f"{SIGNS[step.verb]} {step.verb} {step.derived}{beside}: {step.reason}{facts}{rows}"
+    first = f"`tidemark adopt {quote(step.derived)}` compares first"
+    over = f"; overwrites {step.overwrites}, whatever stands there: {first}" if step.overwrites else ""
+    return f"{SIGNS[step.verb]} {step.verb} {step.derived}{beside}: {step.reason}{facts}{rows}{over}"
 
 
 def _sql(statements: Sequence[str]) -> list[str]:

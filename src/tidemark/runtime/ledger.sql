@@ -632,14 +632,15 @@ DELETE FROM {ours}_backfill WHERE kind = 'fill' AND name = :name AND fingerprint
 
 -- name: move_backfill
 -- Move a backfill from one state to another, unless somebody else moved it; why it was moved, if that is all there is to say of it.
-UPDATE {ours}_backfill SET state = :after, reasons = :reasons, failure = :failure, updated = {now}
+UPDATE {ours}_backfill SET state = :after, reasons = :reasons, failure = :failure, updated = {now},
+    nice = CASE WHEN :after = 'cancelled' THEN NULL ELSE nice END
 WHERE name = :name AND state = :before;
 
 -- name: end_backfill
--- Record how a run of a backfill ended.
+-- Record how a run of a backfill ended. Who cancels one takes back how it was to rest.
 UPDATE {ours}_backfill
 SET state = :after, failure = :failure, reasons = '[]', wish = '', rate = :rate, rate_state = :rate_state,
-    ended = {now}, updated = {now}
+    nice = CASE WHEN :after = 'cancelled' THEN NULL ELSE nice END, ended = {now}, updated = {now}
 WHERE name = :name AND state = :before;
 
 -- name: tell_backfill

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 from tidemark.contract.script import Capture, MissingIndex, Script
+from tidemark.dialect import unquote
 from tidemark.errors import Refusal
 from tidemark.model import Catalog
 from tidemark.runtime.cascade import identity, upstream_first
@@ -114,7 +115,7 @@ def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog, captur
             drops.append(step)
         else:
             check_name(step.script, step.before, catalog, present)
-            steps.append(_size(step, catalog))
+            steps.append(replace(_size(step, catalog), overwrites=_overwritten(want, step)))
     check_groups(known.values(), ledger.session.dialect)
     check_columns([known[want.name] for want in wanted if want.adds_columns], ledger.session.dialect)
     names = {want.name for want in wanted}
@@ -135,6 +136,14 @@ def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog, captur
     created = () if ledger.exists() else tuple(ledger.creation())
     indexes = tuple(missing.values())
     return InstallPlan(tuple(steps), catalog, created, orphans, tuple(refresh), find_basis(ledger), indexes, narrowed)
+
+
+def _overwritten(want: Wanted, step: Step) -> str:
+    """The columns of a table of the user's that get other values: those of another derived table are nobody's yet."""
+    script = step.script
+    if step.verb != "create" or script is None or not want.adds_columns or script.joins:
+        return ""
+    return f"{', '.join(name for name in script.columns if name not in script.key)} of {unquote(script.public)}"
 
 
 def plan_conversion(ledger: Ledger, catalog: Catalog) -> InstallPlan | None:

@@ -48,7 +48,8 @@ class Step:
     `script` is what will be there (None for a drop), `before` the generation that readers see now, `building` one that is
     under way, `obsolete` generations that go. `findings` are the pieces that are not as they should be. `statements` are
     all statements in order, `rows` the estimated size of the largest source, None when unknown. `captures` are those that it
-    reads, as they will be. `upkeep` keeps the store meanwhile where `script` fills new columns of it.
+    reads, as they will be. `upkeep` keeps the store meanwhile where `script` fills new columns of it. `overwrites` names columns of a
+    table of the user's, whatever stands there now.
     """
 
     verb: Verb
@@ -64,6 +65,7 @@ class Step:
     replaces: str = ""
     captures: tuple[Capture, ...] = ()
     upkeep: Script | None = None
+    overwrites: str = ""
 
     @property
     def destructive(self) -> bool:
@@ -82,6 +84,7 @@ class Step:
             "freshness": self.script.freshness if self.script else None,
             "generation": self.script.generation if self.script else None,
             "rows": self.rows,
+            "overwrites": self.overwrites,
             "destructive": self.destructive,
             "pieces": [
                 {"name": found.piece.name, "kind": found.piece.kind, "health": found.health} for found in self.findings

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from tidemark.contract.costs import Fan
 from tidemark.contract.script import Script
 from tidemark.contract.ways import following
+from tidemark.names import Names
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.pace import choose_pace
 from tidemark.runtime.runs import list_runs
@@ -44,9 +45,19 @@ def ask_for_indexes(ledger: Ledger, script: Script) -> tuple[str, ...]:
                 if not asked:
                     continue
                 scans = [text for text in asked if not session.uses_index(text, name)]
-                verdict = "reads all of it" if scans else "reaches it by an index"
+                verdict = _read_whole(ledger, source, script) if scans else "reaches it by an index"
                 found.append(f"{source}: {step} {verdict}")
     return tuple(found)
+
+
+def _read_whole(ledger: Ledger, source: str, script: Script) -> str:
+    """That a step reads all of a source, and that there is not more of it than a figure, where it is a table of ours with one row."""
+    session = ledger.session
+    stores = [Names(session.dialect, kept.derived, kept.generation) for kept in script.reads]
+    store = next((names.own("") for names in stores if names.listed("") == source), None)
+    if store is None or len(session.all(f"SELECT 1 FROM {store} LIMIT 2")) > 1:
+        return "reads all of it"
+    return "reads its one row"
 
 
 def measured(ledger: Ledger, script: Script) -> tuple[str, ...]:
