@@ -35,7 +35,8 @@ PARTS = {
         ("a", "b", "c", "true", "false", "NULL"),
         LOGIC,
         ("IS NULL", "IS NOT NULL", "ISNULL", "NOTNULL", "IN (true, false)", "NOT IN (true)", "BETWEEN false AND true",
-         "NOT BETWEEN true AND true", "IS TRUE", "IS NOT FALSE", "IS UNKNOWN", "IS NOT UNKNOWN"),
+         "NOT BETWEEN true AND true", "IS TRUE", "IS NOT FALSE", "IS UNKNOWN", "IS NOT UNKNOWN", "::boolean",
+         "IS TRUE::boolean", "IS NOT FALSE::boolean::text::boolean"),
         ("NOT ",),
     ),
 }  # fmt: skip

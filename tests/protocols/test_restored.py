@@ -13,7 +13,6 @@ import pytest
 from tests.kit.postgres import Server, running_server
 from tests.protocols.forum import QUERIES, Forum, declare, open_forum
 from tidemark import Tidemark
-from tidemark.database.open import open_session
 from tidemark.errors import Fault, TidemarkError
 from tidemark.runtime.changes import restored
 from tidemark.runtime.operate.verdict import Verdict
@@ -164,7 +163,7 @@ def test_a_copy_of_the_file_goes_on_where_it_was(sqlite_path: Path, way: str) ->
 
 
 def _dump(old: sqlite3.Connection) -> str:
-    """As `.dump` of the shell writes it: tables in the order of the schema, with their rows, then everything else in that order."""
+    """As `.dump` of the shell writes it: tables with their rows in the order of the schema, then all else in that order."""
     found, rest = ["BEGIN"], []
     for kind, name, text in old.execute("SELECT type, name, sql FROM sqlite_master WHERE sql NOT NULL").fetchall():
         if kind != "table":

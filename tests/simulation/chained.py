@@ -12,6 +12,8 @@ COMPARED = ("=", "=", "<>", "<", "<=", ">", ">=")
 ADDED = ("+", "-", "*", "&", "|")
 SIGNS = ("", "", "", "- ", "+ ", "~ ")
 
+CASTS = ("::boolean", "::int + 1 = 2", "::boolean::text = 'true'")
+
 
 class Chains:
     """Draws chains over the numbers of one table, its columns under `alias`. Raises LookupError where it has none."""
@@ -82,6 +84,7 @@ class Chains:
                 f"{one} {compared} {two} IS {negation}{self.rng.choice(('TRUE', 'FALSE', 'UNKNOWN'))}",
                 f"{one} {negation}BETWEEN SYMMETRIC {two} AND {three}",
                 f"{one} = ANY (ARRAY[{two}, {three}])",
+                f"{one} {compared} {two} IS {negation}TRUE{self.rng.choice(CASTS)}",
             ]
         else:
             tests += [

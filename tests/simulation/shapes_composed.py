@@ -42,9 +42,16 @@ OTHERWISE = {
         "bigint": ("CAST({} AS numeric)", "NULL"),
         "text": ("CAST({} AS varchar(2))", "CAST({} AS char(3))", "NULL"),
         "date": ("CAST({} AS timestamp)", "NULL"),
+        "boolean": ("NULL",),
+        "document": ("NULL",),
+        "moment": ("NULL",),
     },
 }
 """What a branch of several may give instead of a value: one of another type, as far as the engine puts them together."""
+
+MADE = ("boolean", "document", "moment")
+"""Kinds of columns that branches of PostgreSQL have besides: they are made of others, and nothing around them names them."""
+MAKING = 0.4
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,10 @@ class _Composer:
         if not depth or not self.parts.chance(0.2):
             return self.block(depth, kinds, starred=not kinds)
         text, fields = self.block(depth - 1, kinds)
+        if self.postgres and not kinds and self.parts.chance(MAKING):
+            text, fields = self.block(
+                depth - 1, (*(one.kind for one in fields if one.kind in KINDS), self.rng.choice(MADE))
+            )
         wanted = tuple(field.kind for field in fields)
         # What SQLite compares a column of several types as, around them, is for its planner to choose.
         mixed = (self.postgres or whole) and self.parts.chance(0.4)
@@ -191,6 +202,8 @@ class _Composer:
 
     def term(self, items: Items, kind: str) -> str:
         """An expression of that kind over one item, or a constant where no item has one."""
+        if kind in MADE:
+            return self.made(items, kind)
         found = [(alias, one) for alias, one in items if one.of_kind(kind)]
         if found and kind == "int" and self.parts.chance(CHAINS):
             alias, relation = self.rng.choice(found)
@@ -203,9 +216,20 @@ class _Composer:
                     return text
         return self.parts.scalars.literal(kind)
 
+    def made(self, items: Items, kind: str) -> str:
+        """An expression of a kind that no column has."""
+        if kind == "boolean":
+            return f"({self.test(items)})" if self.parts.chance(0.8) else self.rng.choice(("TRUE", "FALSE"))
+        if kind == "moment":
+            return f"(CAST({self.term(items, 'date')} AS timestamp) AT TIME ZONE 'UTC')"
+        number, text = self.term(items, "int"), self.term(items, "text")
+        return self.rng.choice(
+            (f"to_jsonb({number})", f"jsonb_build_object('a', {number}, 'b', {text})", "jsonb '[1, null]'")
+        )
+
     def value(self, items: Items, kind: str, depth: int) -> tuple[str, str]:
         """An expression with its kind: over one item, over a window, or of a subquery."""
-        if kind != "text" and self.parts.chance(0.12):
+        if kind in ("int", "bigint", "date") and self.parts.chance(0.12):
             source, inner, found = self.item(0)
             on = self.equality(self.called(items), [(inner, found)])
             return f"(SELECT max({self.term([(inner, found)], kind)}) FROM {source} WHERE {on})", kind
@@ -233,7 +257,10 @@ class _Composer:
             other = self.term(items, self.rng.choice(KINDS))
             number = self.term(items, "int")
             return self.rng.choice(("count(*)", f"count({other})", f"count(DISTINCT {other})", f"sum({number})")) + few
-        return f"{self.rng.choice(('max', 'min'))}({self.term(items, kind)}){few}"
+        if kind == "document":
+            return f"to_jsonb(max({self.term(items, 'int')}){few})"
+        calls = ("bool_or", "bool_and") if kind == "boolean" else ("max", "min")
+        return f"{self.rng.choice(calls)}({self.term(items, kind)}){few}"
 
     def test(self, items: Items) -> str:
         """A condition over one item. Raises LookupError."""

@@ -192,6 +192,8 @@ def mend(tree: exp.Expr, dialect: Dialect) -> None:
         if isinstance(node, exp.Sqrt):
             # A node that is written as two words beside each other.
             node.replace(exp.Introducer(this=exp.Var(this=_SIGNS[dialect.name]), expression=node.this))
+        elif isinstance(node, exp.Is | exp.Collate) and dialect.types_are_fixed:
+            _give_casts(node)
         elif isinstance(node, exp.Not) and _is_operand(node):
             # NOT binds less than what stands around it, while NOT IN and its like bind more.
             node.replace(exp.Paren(this=node.copy()))
@@ -202,6 +204,24 @@ def mend(tree: exp.Expr, dialect: Dialect) -> None:
         elif isinstance(node, exp.Array) and node.expressions and isinstance(node.expressions[0], exp.Subquery):
             # An array that begins with a value is not that of the rows of a query, as which it would be written.
             node.expressions[0].replace(exp.Paren(this=node.expressions[0].copy()))
+
+
+def _give_casts(node: exp.Is | exp.Collate) -> None:
+    """Casts and operators behind IS TRUE, and casts behind COLLATE, take all that stands before them, and not its last word."""
+    outer = node.expression
+    last = outer
+    while isinstance(last, exp.Cast) or (isinstance(last, exp.Binary) and isinstance(node, exp.Is)):
+        last = last.this
+    if last is outer or not isinstance(last, exp.Boolean | exp.Column | exp.Identifier):
+        return
+    # NOT that stands inside, as in IS NOT TRUE, and NOT before all of it mean the same where both may stand.
+    whole = node.parent if isinstance(node.parent, exp.Not) and isinstance(node, exp.Is) else node
+    taken = exp.Paren(this=whole.copy())
+    test = taken.find(type(node))
+    assert test is not None
+    test.set("expression", last.copy())
+    last.replace(taken)
+    whole.replace(outer)
 
 
 def _take_off_array(node: exp.Expr) -> None:

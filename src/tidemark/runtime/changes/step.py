@@ -48,8 +48,8 @@ class Step:
     `script` is what will be there (None for a drop), `before` the generation that readers see now, `building` one that is
     under way, `obsolete` generations that go. `findings` are the pieces that are not as they should be. `statements` are
     all statements in order, `rows` the estimated size of the largest source, None when unknown. `captures` are those that it
-    reads, as they will be. `upkeep` keeps the store meanwhile where `script` fills new columns of it. `overwrites` names columns of a
-    table of the user's, whatever stands there now.
+    reads, as they will be. `upkeep` keeps the store meanwhile where `script` fills new columns of it. `overwrites` names columns
+    of a table of the user's, whatever stands there now.
     """
 
     verb: Verb

@@ -51,7 +51,7 @@ def ask_for_indexes(ledger: Ledger, script: Script) -> tuple[str, ...]:
 
 
 def _read_whole(ledger: Ledger, source: str, script: Script) -> str:
-    """That a step reads all of a source, and that there is not more of it than a figure, where it is a table of ours with one row."""
+    """That a step reads all of a source, in words that do not frighten where that is the one row of a table of ours."""
     session = ledger.session
     stores = [Names(session.dialect, kept.derived, kept.generation) for kept in script.reads]
     store = next((names.own("") for names in stores if names.listed("") == source), None)
