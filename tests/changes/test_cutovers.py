@@ -5,9 +5,10 @@ Random programs (from a fixed seed): a definition is replaced or renamed while s
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Any
 
@@ -16,10 +17,12 @@ import pytest
 from tests.findings.place import connect
 from tests.kit.size import taken
 from tidemark import Project, Tidemark, ratchet
+from tidemark.errors import Fault
 from tidemark.runtime.changes import cutover
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Ledger
+from tidemark.runtime.ticks.steady import Unsteady, require_steady
 from tidemark.runtime.ticks.tick import tick
 
 GROUPS = "SELECT g, count(*) AS n{more} FROM facts GROUP BY g"
@@ -248,3 +251,84 @@ def test_events_that_keep_the_old_name_would_be_seen(
     monkeypatch.setattr(Ledger, "run", forgetful)
     with pytest.raises(AssertionError):
         _play_events(opened("tick"), ("tick",), True, renamed=True)
+
+
+def test_the_cutover_waits_for_whoever_ticks_what_both_read(
+    opened: Callable[[str], Town], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker is at the derived table that both generations read: it is waited for, and each threshold told once."""
+    town, held, waits = opened("waits"), contextlib.ExitStack(), []
+
+    def declare(more: str) -> None:
+        project = Project("town")
+        project.derive("groups", query=GROUPS.format(more=""), key="g", freshness="tick")
+        query = f"SELECT n, count(*) AS many{more} FROM groups GROUP BY n"
+        project.derive("sizes", query=query, key="n", freshness="tick").on_crossing("many", at=AT)
+        town.engine = Tidemark(project, town.url, clock=Clock(wait=let_go))
+
+    def let_go(seconds: float) -> None:
+        waits.append(seconds)
+        held.close()
+
+    def at_work(*about: Any) -> Any:
+        town.add()
+        duty = held.enter_context(Tidemark(None, town.url)._open())
+        held.enter_context(duty.leased("keep groups"))
+        waits.clear()
+        return all_waiting(*about)
+
+    declare("")
+    town.engine.apply()
+    for _ in range(MANY):
+        town.add()
+    town.engine.tick()
+    all_waiting = cutover._all_waiting
+    monkeypatch.setattr(cutover, "_all_waiting", at_work)
+    declare(", max(g) AS last")
+    town.engine.apply()
+    assert waits, "somebody was waited for"
+    town.engine.tick()
+    sizes = Counter(dict(town.rows("SELECT g, count(*) FROM facts GROUP BY g")).values())
+    assert dict(town.rows("SELECT n, many FROM sizes")) == sizes
+    told = Counter((one.key["n"], one.threshold) for one in town.engine.events(limit=1000))
+    assert set(told.values()) <= {1} and told.keys() >= {
+        (n, at) for n, many in sizes.items() for at in AT if many >= at
+    }
+
+
+@pytest.mark.parametrize("ends", ["by itself", "when asked to"])
+def test_the_cutover_looks_for_a_moment_of_rest_for_so_long(
+    opened: Callable[[str], Town], monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    """Where something waits at every look the older generation is brought up to date last, and no event is missing."""
+    town, looks = opened(ends), []
+
+    def never(duty: Duty, waiting: Sequence[Any]) -> None:
+        looks.append(len(waiting))
+        if ends == "by itself" and len(looks) == 2:
+            monkeypatch.setattr(cutover, "REST_SECONDS", -1.0)
+        if waiting:
+            raise Unsteady
+
+    town.declare("counts", GROUPS.format(more=""), freshness="tick", again=False)
+    town.engine.apply()
+    for _ in range(MANY):
+        town.add()
+    monkeypatch.setattr(cutover, "require_steady", never)
+    monkeypatch.setattr(cutover, "REST_SECONDS", 60.0)
+    town.declare("counts", GROUPS.format(more=MORE[0]), freshness="tick", again=False)
+    if ends == "when asked to":
+        stops = Tidemark(town.engine.project, town.url, stop=lambda: len(looks) > 2)
+        with pytest.raises(Fault, match="the cutover of counts"):
+            stops.apply()
+        assert looks == [2, 2, 2]
+        assert len(town.rows("SELECT * FROM counts")[0]) == 2, "readers have what they had"
+        monkeypatch.setattr(cutover, "require_steady", require_steady)
+    town.engine.apply()
+    town.engine.tick()
+    if ends == "by itself":
+        assert looks == [2, 2, 0]
+    counts = {g: n for g, n, _ in town.rows("SELECT * FROM counts")}
+    assert counts == dict(town.rows("SELECT g, count(*) FROM facts GROUP BY g"))
+    told = Counter((one.key["g"], one.threshold) for one in town.engine.events(limit=1000))
+    assert told == Counter((g, at) for g, n in counts.items() for at in AT if n >= at)

@@ -15,6 +15,7 @@ from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.objects import relief
+from tidemark.runtime.objects.captures import find_fault
 from tidemark.runtime.objects.gaps import record_gap
 from tidemark.runtime.workers.catalog import CatalogWatch
 
@@ -130,6 +131,31 @@ def test_writers_go_on_without_a_column_and_an_apply_makes_all_true(engine_url: 
     _write(engine_url, "INSERT INTO posts VALUES (9, 2, 1, 1)")
     _write(engine_url, f"UPDATE posts SET {then} = {then} + 1")
     assert _is_true(engine_url, then, *QUERIES)
+
+
+def test_nothing_is_taken_away_that_somebody_is_at_or_that_is_well_again(pg_database: str) -> None:
+    _write(pg_database, *SCHEMA)
+    _keeper(pg_database, "score").apply()
+    _write(pg_database, "ALTER TABLE posts RENAME COLUMN score TO points")
+    with contextlib.closing(open_session(pg_database)) as one, contextlib.closing(open_session(pg_database)) as two:
+        duty, other = Duty(Ledger(one), Clock()), Duty(Ledger(two), Clock())
+        relieve = partial(relief.relieve, duty, capture_of=partial(capture, one.dialect))
+        (shares,) = duty.ledger.derived("computed")
+        record_gap(duty, shares, "a column is gone")
+        with other.leased("capture posts"):
+            assert not relieve(shares)
+        assert "score" in duty.ledger.captures()["posts"].columns, "whoever has it may need it"
+        _write(pg_database, "ALTER TABLE posts RENAME COLUMN points TO score")
+        assert not relieve(shares) and "score" in duty.ledger.captures()["posts"].columns
+        _write(pg_database, "ALTER TABLE posts RENAME COLUMN score TO points")
+        assert relieve(shares) and "score" not in duty.ledger.captures()["posts"].columns
+        # As somebody who comes again after a kill.
+        assert not relieve(shares)
+        # Nobody in service reads the log: what writes it stays while it has nothing of what is gone.
+        for row in duty.ledger.derived("beside"):
+            record_gap(duty, row, "as if")
+        assert not relieve(shares)
+        assert find_fault(duty.ledger.captures()["posts"], one.installed()) == ""
 
 
 def test_a_wider_column_takes_wider_values_once_a_worker_came_by(pg_database: str) -> None:
