@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import random
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
+from sqlglot import exp
 
+from tests.kit.size import on_engines_in_turn
+from tests.unit.runtime.killing import Killed
 from tidemark import Project
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
 from tidemark.engine import Tidemark
 from tidemark.errors import Code, Refusal
+from tidemark.query import staged
+from tidemark.query.relation import Block
 from tidemark.query.scalar import Scalar
+from tidemark.render import due
 from tidemark.runtime.clock import Clock
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.ticks import seals, tick
 
 START = datetime(2026, 3, 1, 12, 0, 0)
 
@@ -37,6 +48,27 @@ QUERIES = {
     "THEN 1 ELSE 0 END AS fresh FROM users u WHERE u.id IN (SELECT user_id FROM events WHERE at < NOW)",
     "nested": "SELECT t.user_id AS user_id, t.n + 1 AS m FROM (SELECT user_id, count(*) AS n FROM events "
     "WHERE at > AGO(2 days) GROUP BY user_id) AS t WHERE t.n > 1",
+}
+
+# What is taken together of the rows within a window, over a stage of these.
+TOTALS = {
+    "total": "SELECT count(*) AS active, sum(n) AS sum, max(id) AS last FROM events WHERE at > AGO(7 days)",
+    "different": "SELECT count(DISTINCT user_id) AS users, count(*) AS n FROM events WHERE at > AGO(2 days) AND n = 1",
+    "windows": "SELECT count(*) FILTER (WHERE at > AGO(1 days)) AS day, count(DISTINCT user_id) FILTER (WHERE at > AGO(7 days) "
+    "AND at <= NOW) AS week, sum(id) FILTER (WHERE NOT at > AGO(3 days)) AS older FROM events",
+    "beside": "SELECT count(*) AS n, sum(CASE WHEN e.at BETWEEN AGO(2 days) AND NOW THEN e.id ELSE 0 END) AS fresh, "
+    "max(e.id) FILTER (WHERE at > AGO(1 days)) AS last FROM events e JOIN users u ON u.id = e.user_id",
+    "figures": "SELECT (SELECT count(*) FROM users) AS users, (SELECT count(*) FROM events WHERE at > AGO(2 days)) AS fresh, "
+    "(SELECT count(DISTINCT user_id) FROM events WHERE at > AGO(7 days)) AS week",
+    "filtered": "SELECT count(*) AS n, sum(x.id) AS s FROM (SELECT id, n FROM events WHERE at > AGO(2 days)) x WHERE x.n = 1",
+    "subtotals": "SELECT user_id, count(*) AS n, max(id) AS last FROM events WHERE at > AGO(3 days) GROUP BY user_id "
+    "UNION ALL SELECT NULL, count(*), max(id) FROM events WHERE at > AGO(3 days)",
+    "spread": "SELECT n, count(*) AS users FROM (SELECT user_id, count(*) AS n FROM events WHERE at > AGO(3 days) "
+    "GROUP BY user_id) x GROUP BY n",
+    "active": "SELECT count(*) AS n FROM users u WHERE EXISTS (SELECT 1 FROM events e WHERE e.user_id = u.id "
+    "AND e.at > AGO(2 days))",
+    "busiest": "WITH r AS (SELECT user_id, count(*) AS n FROM events WHERE at > AGO(3 days) GROUP BY user_id) "
+    "SELECT user_id, n FROM r WHERE n = (SELECT max(n) FROM r)",
 }
 
 
@@ -70,30 +102,89 @@ def write(session: Session, sql: str) -> None:
         session.run(sql)
 
 
-@pytest.mark.parametrize("name", QUERIES)
+@on_engines_in_turn("name", [*QUERIES, *TOTALS])
 def test_rows_come_and_go_with_the_time(engine_url: str, name: str) -> None:
-    rng = random.Random(f"passing {name}")
-    calendar = Calendar()
-    with closing(open_session(engine_url)) as session:
+    assert walk(engine_url, name) > 0
+
+
+def walk(url: str, name: str) -> int:
+    """Changes, late ones among them, while time passes, goes back and stands still, and workers that die; give how many results
+    there were after the first."""
+    rng, calendar, seen = random.Random(f"passing {name}"), Calendar(), set[str]()
+    with closing(open_session(url)) as session:
         for statement in SCHEMA:
             write(session, statement)
         for user in range(1, 5):
             write(session, f"INSERT INTO users VALUES ({user}, 'u{user}')")
+            for event in (user, 4 + user):
+                write(
+                    session, f"INSERT INTO events VALUES ({event}, {user}, '{START - timedelta(hours=20 * user)}', 1)"
+                )
         project = Project("time")
-        key = "id" if "AS id" in QUERIES[name] else "user_id"
-        project.derive("kept", key=key, query=spelled(QUERIES[name], session, None))
-        tidemark = Tidemark(project, engine_url, clock=Clock(today=calendar.today))
+        query = {**QUERIES, **TOTALS}[name]
+        key = "id" if "AS id" in query else "user_id" if name in QUERIES else None
+        project.derive("kept", key=key, query=spelled(query, session, None))
+        tidemark = Tidemark(project, url, clock=Clock(today=calendar.today))
         tidemark.apply()
-        moved = 0
         for step in range(12):
             for _ in range(rng.randrange(3)):
                 write(session, change(rng, calendar, step))
             if rng.random() < 0.8:
                 calendar.moment += timedelta(hours=rng.choice((1, 5, 13, 30, 100, -7)), minutes=rng.randrange(3))
-            moved += sum(report.keys_applied for report in tidemark.tick())
-            is_true(session, QUERIES[name], "kept", calendar.today())
-        assert moved > 0
+            if rng.random() < 0.3:
+                with suppress(Killed), dying(rng.randrange(1, 8)):
+                    tidemark.tick()
+            tidemark.tick()
+            is_true(session, query, "kept", calendar.today())
+            seen.add(str(sorted(session.all("SELECT * FROM kept"), key=repr)))
         assert not any(report.drift for report in tidemark.verify())
+    return len(seen) - 1
+
+
+@contextmanager
+def dying(writes: int) -> Iterator[None]:
+    """Workers die instead of the write transaction after so many."""
+    left, whole = [writes], Duty.write
+
+    def write(duty: Duty, *given: Any, **how: Any) -> Any:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Killed
+        return whole(duty, *given, **how)
+
+    with mock.patch.object(Duty, "write", write):
+        yield
+
+
+def forget_who_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(due, "_differs", lambda store, test: f"({due._later(store, test.test)})")
+
+
+def ask_the_first_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = staged._within
+
+    def first(block: Block) -> exp.Expression | None:
+        tests = whole(block)
+        return None if tests is None else next(iter(tests.find_all(exp.Paren))).copy()
+
+    monkeypatch.setattr(staged, "_within", first)
+
+
+def leave_the_moment_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tick, "let_time_pass", lambda duty, script: None)
+    monkeypatch.setattr(seals, "let_time_pass", lambda duty, script: None)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "name"),
+    [(forget_who_leaves, "total"), (ask_the_first_window, "windows"), (leave_the_moment_behind, "different")],
+)
+def test_a_mistake_in_what_is_within_a_window_is_found(
+    sqlite_path: Path, monkeypatch: pytest.MonkeyPatch, mistake: Callable[[pytest.MonkeyPatch], None], name: str
+) -> None:
+    mistake(monkeypatch)
+    with pytest.raises(AssertionError):
+        walk(f"sqlite:///{sqlite_path}", name)
 
 
 def change(rng: random.Random, calendar: Calendar, step: int) -> str:

@@ -23,6 +23,7 @@ from tidemark.model import Catalog, Declaration, OutputColumn, Table
 from tidemark.names import stage_name
 from tidemark.query.cascade import Link
 from tidemark.query.lower import lower_query
+from tidemark.query.moment import clock_of
 from tidemark.query.ranked import rankings
 from tidemark.query.stage import Stage, Staged, over_rows
 from tidemark.query.staged import staged
@@ -31,6 +32,7 @@ from tidemark.render.statements import qualified
 _LATE = "Rows are compared with a figure over everything: where ticks keep it, it is of another moment than the tables beside it."
 _SOONER = "no freshness=, or support=True beside it, with which writers keep the figure; or allow_global=True"
 _WHY = "a change may touch any group, and few of those rows"
+_PASSING = "rows enter and leave as time passes, and few of them at once"
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def over_stages(declaration: Declaration, known: Known, taken: list[str], choose
     found, owner, before = None, declaration.supports or declaration.name, len(taken)
     over = partial(_over, known=known, taken=taken, choose=choose)
     try:
-        query = lower_query(text, known.catalog, known.dialect)
+        query = lower_query(text, known.catalog, known.dialect, clock_of(known.dialect))
         require_apart(declaration, query, known.catalog)
         found = staged(query)
         if found is None or not _is_global(declaration, known):
@@ -155,6 +157,7 @@ def _stage(declaration: Declaration, stage: Stage, name: str) -> Declaration:
         # Ticks are all that a table with memory can have, which says nothing of its stage.
         freshness=None if declaration.has_memory else declaration.freshness,
         indexes=stage.indexes,
+        every=declaration.every,
         verify=declaration.verify,
         repair=declaration.repair,
         supports=declaration.supports or declaration.name,
@@ -174,7 +177,7 @@ def _added(declaration: Declaration, found: Staged, stages: Sequence[Script], kn
         # What is added up from the rows of a stage follows them at once, whenever these are written.
         freshness=None if declaration.freshness == "tick" else declaration.freshness,
         supported_by=tuple(one.name for one in stages),
-        why_supported=_WHY,
+        why_supported=_PASSING if any(one.due is not None for one in stages) else _WHY,
     )
     supports = _counting(over, found, stages, known)
     if supports:

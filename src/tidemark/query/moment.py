@@ -1,6 +1,6 @@
 """The clock in a query: every way to ask for the time becomes one recorded moment.
 
-Owns: `pin`, `looks`. Promises: a pinned query reads no clock; what it reads instead is a text given by the caller,
+Owns: `pin`, `looks`, `clock_of`. Promises: a pinned query reads no clock; what it reads instead is a text given by the caller,
 which stands in the tree as one opaque node and is found again by `is_moment`. Only the time in UTC is pinned: what depends on
 a session's time zone stays as it was, and is refused later.
 """
@@ -36,7 +36,23 @@ def pin(tree: exp.Expression, moment: str, dialect: Dialect) -> bool:
 
 def reads_moment(query: Query) -> bool:
     """True when a block of the query reads the moment."""
-    return any(is_moment(node) for block in query.blocks for node in block.tree.walk())
+    return bool(moments_of(query))
+
+
+def clock_of(dialect: Dialect) -> str:
+    """What a query that is pinned to it asks the clock with: its text can be pinned again."""
+    return _ASKED[dialect.name]
+
+
+def moments_of(query: Query) -> tuple[str, ...]:
+    """The texts of the moments that blocks of the query read."""
+    nodes = (node for block in query.blocks for node in block.tree.walk())
+    return tuple(dict.fromkeys(node.name for node in nodes if is_moment(node)))
+
+
+def compared_with_it(tree: exp.Expr) -> bool:
+    """Whether the node compares something with the moment."""
+    return isinstance(tree, (*_COMPARISONS, exp.Between)) and any(is_moment(node) for node in tree.walk())
 
 
 def looks(block: Block) -> list[Scalar | None]:
@@ -130,3 +146,4 @@ def _node(moment: str) -> exp.Var:
 
 
 _CLOCKS: dict[str, Clock] = {"sqlite": (_asks_sqlite, _pin_sqlite), "postgres": (_asks_postgres, _pin_postgres)}
+_ASKED = {"sqlite": "'now'", "postgres": "now()"}

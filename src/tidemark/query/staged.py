@@ -11,16 +11,18 @@ over the rows of the first one gives what the query gives. Knows nothing of whet
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 from sqlglot import exp
 
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Table
 from tidemark.query.compared import compared
+from tidemark.query.functions import is_aggregate
 from tidemark.query.inline import SHOWN
 from tidemark.query.lower import lower_query
-from tidemark.query.moment import reads_moment
+from tidemark.query.moment import compared_with_it, is_moment, looks, moments_of, reads_moment
 from tidemark.query.parse import render
 from tidemark.query.relation import Block, Derived, Item, Query, SetOperation
 from tidemark.query.stage import (
@@ -44,12 +46,20 @@ _TOGETHER = ("expressions", "group", "having", "distinct")
 
 def staged(query: Query, *, every: bool = False) -> Staged | None:
     """The two queries; None where a query is not one over rows of another. Of a row of figures those that one table adds up to
-    have a stage where `every` one has."""
+    have a stage where `every` one has. What is compared with the moment is compared in a stage."""
+    moments = moments_of(query)
+    if moments and any(test is None for block in query.blocks for test in looks(block)):
+        return None
+    found = _staged(query, every=every)
+    return None if found is not None and any(one in found.over for one in moments) else found
+
+
+def _staged(query: Query, *, every: bool) -> Staged | None:
     if isinstance(query, SetOperation):
         return _branches(query)
     if not isinstance(query, Block) or query.limited or query.windows or query.distinct_on:
         return None
-    if reads_moment(query) or any(passes_json(block) for block in query.blocks) or whole_items(query.tree):
+    if any(passes_json(block) for block in query.blocks) or whole_items(query.tree):
         return None
     if any(one.table.pruned for one in query.all_occurrences):
         return None
@@ -122,7 +132,7 @@ def _is_filtered(block: Block) -> bool:
 def _is_needless(block: Block) -> bool:
     """Whether the same can be asked of a table itself, without a stored row for each of its rows: a subquery filters it."""
     inner = block.items[0].query if isinstance(block.items[0], Derived) else None
-    if len(block.items) > 1 or block.nested or not isinstance(inner, Block):
+    if len(block.items) > 1 or block.nested or not isinstance(inner, Block) or reads_moment(block):
         return False
     if SHOWN in inner.tree.meta and any(
         one.find(exp.Distinct) for name in _TOGETHER for one in _listed(block.tree, name)
@@ -160,7 +170,7 @@ def _over_derived(block: Block) -> Staged | None:
     item = block.items[0]
     if len(block.items) > 1 or not isinstance(item, Derived) or item.lateral or block.nested:
         return None
-    if SHOWN in item.query.tree.meta:
+    if SHOWN in item.query.tree.meta or any(is_moment(node) for node in own_nodes(block.tree)):
         return None
     names = [name for name, _ in outputs_of(item.query.tree)]
     if not all(names) or len(set(names)) < len(names) or isinstance(item.query, Block) and not item.query.items:
@@ -211,7 +221,9 @@ def _figures(block: Block, *, every: bool) -> Staged | None:
         if not figure or not isinstance(inner, Block) or not inner.items or not block.is_row:
             return None
         flat = inner.is_flat and len(inner.items) == 1
-        if (flat and not (inner.nested or inner.windows or inner.limited)) or _is_filtered(inner):
+        if (flat and not (reads_moment(inner) or inner.nested or inner.windows or inner.limited)) or _is_filtered(
+            inner
+        ):
             if every:
                 rows, value = inner.tree.copy(), column_at(ROW, "figure")
                 rename_outputs(rows, [value.name])
@@ -248,21 +260,27 @@ def _over_rows(blocks: Sequence[Block]) -> Staged | None:
     if not all(block.is_aggregated and not _mixes(block) for block in blocks):
         return None
     first, overs = blocks[0], [block.tree.copy() for block in blocks]
-    asked: list[tuple[exp.Column, tuple[str, str]]] = []
+    asked: list[tuple[exp.Expression, exp.Expression]] = []
+    within: list[exp.Expression | None] = []
     for block, over in zip(blocks, overs, strict=True):
         own, others = [*block.items, *block.calls], [*first.items, *first.calls]
         aliases = {mine.alias: one.alias for mine, one in zip(own, others, strict=True)}
-        nodes = [node for name in _TOGETHER for node in _columns(over, name)]
-        asked += [(node, (aliases[node.table], node.name)) for node in nodes]
-    names = _named(list(dict.fromkeys(place for _, place in asked)))
+        within.append(_named_as(found, aliases) if (found := _within(block)) is not None else None)
+        asked += [(node, _named_as(node, aliases)) for name in _TOGETHER for node in _asked(over, name)]
+    values = {render(what, first.dialect): what for _, what in asked}
+    names = _named(values)
     rows = _rows(first)
-    shown = [aliased(column_at(*at), name) for at, name in names.items()]
+    shown = [aliased(what, names[text]) for text, what in values.items()]
     # Of rows of which no column is asked for there must be one to ask for.
     rows.set("expressions", shown or [aliased(exp.Literal.number(1), "present")])
+    if (tests := [exp.Paren(this=one) for one in within if one is not None]) and len(tests) == len(within):
+        there = rows.args.get("where")
+        every = [exp.Paren(this=exp.or_(*tests, copy=False)), *([exp.Paren(this=there.this.copy())] if there else [])]
+        rows.set("where", exp.Where(this=exp.and_(*every, copy=False)))
     for over in overs:
         name_outputs(over)
-    for node, place in asked:
-        node.replace(column_at(ROW, names[place]))
+    for node, what in asked:
+        node.replace(column_at(ROW, names[render(what, first.dialect)]))
     for over in overs:
         for name in ("joins", "laterals", "where"):
             over.set(name, None)
@@ -283,9 +301,39 @@ def _distinct(block: Block) -> Staged:
     return Staged((Stage(text_of(groups, block.dialect)),), render(over, block.dialect))
 
 
-def _columns(select: exp.Select, clause: str) -> list[exp.Column]:
-    """The columns in a clause of a SELECT, each as often as it stands there."""
-    return [node for one in _listed(select, clause) for node in one.find_all(exp.Column)]
+def _asked(select: exp.Select, clause: str) -> list[exp.Expression]:
+    """What rows are asked for in a clause of a SELECT, each as often as it stands there: columns, and whether a comparison with
+    the moment is true."""
+    found = []
+    for one in _listed(select, clause):
+        for node in one.walk(prune=_is_asked):
+            if _is_asked(node):
+                found.append(cast(exp.Expression, node))
+    return found
+
+
+def _is_asked(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Column) or compared_with_it(node)
+
+
+def _within(block: Block) -> exp.Expression | None:
+    """Which rows count at all, where every aggregate of a total counts those alone that are compared with the moment."""
+    listed = [one for name in _TOGETHER for one in _listed(block.tree, name)]
+    calls = [node for one in listed for node in one.walk() if is_aggregate(node)]
+    filters = [call.parent.expression.this for call in calls if isinstance(call.parent, exp.Filter)]
+    if block.groups is not None or not calls or len(filters) < len(calls):
+        return None
+    if not all(any(map(is_moment, test.walk())) for test in filters):
+        return None
+    return cast(exp.Expression, exp.or_(*(exp.Paren(this=test.copy()) for test in filters), copy=False))
+
+
+def _named_as(tree: exp.Expression, aliases: Mapping[str, str]) -> exp.Expression:
+    """The expression over items of other aliases."""
+    whole = exp.Paren(this=tree.copy())
+    for column in list(whole.find_all(exp.Column)):
+        column.replace(column_at(aliases[column.table], column.name))
+    return cast(exp.Expression, whole.this)
 
 
 def _listed(select: exp.Select, clause: str) -> list[exp.Expression]:
@@ -294,13 +342,13 @@ def _listed(select: exp.Select, clause: str) -> list[exp.Expression]:
     return value if isinstance(value, list) else [value] if value is not None else []
 
 
-def _named(columns: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """A name for each column, its own where no other one has it."""
-    found: dict[tuple[str, str], str] = {}
-    for alias, name in columns:
-        taken = {one.lower() for one in found.values()}
-        plain = not name.startswith(("_", "tidemark")) and name.lower() not in taken
-        found[alias, name] = name if plain else f"c{len(found) + 1}x"
+def _named(values: Mapping[str, exp.Expression]) -> dict[str, str]:
+    """A name for each value by its text, a column's own where no other one has it."""
+    found: dict[str, str] = {}
+    for text, value in values.items():
+        taken, name = {one.lower() for one in found.values()}, value.name
+        plain = isinstance(value, exp.Column) and not name.startswith(("_", "tidemark")) and name.lower() not in taken
+        found[text] = name if plain else f"c{len(found) + 1}x"
     return found
 
 

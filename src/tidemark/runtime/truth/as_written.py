@@ -68,7 +68,7 @@ def compare_as_written(
     which is not there yet. `drain` applies what waits, for it and for the supports `beneath` it. A statement that takes longer
     than `seconds_max` is given up."""
     began, query = duty.clock.now(), to_be or script
-    why_not = _why_not(query)
+    why_not = _why_not(query, beneath)
     differ: tuple[Difference, ...] = ()
     if not why_not:
         shown = f"({query.offers[1].definition}) AS shown" if to_be is not None else script.public
@@ -88,7 +88,7 @@ def tell_differences(report: WrittenReport, most: int = TOLD_MAX) -> str:
     return "; ".join(told) + ("; …" if len(report.differ) > most else "")
 
 
-def _why_not(script: Script) -> str:
+def _why_not(script: Script, beneath: Sequence[Script]) -> str:
     """Why the query's rows need not be those that readers see, as a sentence; empty when they must be."""
     applier = script.applier
     if applier.carry is not None:
@@ -99,7 +99,7 @@ def _why_not(script: Script) -> str:
         return "it may be behind its sampled inputs"
     if script.pruned:
         return "it counts rows that are gone"
-    if script.due is not None:
+    if any(one.due is not None for one in (script, *beneath)):
         return "it depends on the time, and was true as of its last tick"
     if script.supports or script.joins or not _is_view(script):
         return "its rows are shown as part of another table"
