@@ -45,7 +45,7 @@ Migrate = Callable[[Any, Any], object]
 
 def _check_options(freshness: str | None, columns_of: str | None, rows_of: str | None, name: str, place: str) -> None:
     if freshness is not None and freshness not in FRESHNESS:
-        raise refuse(f"freshness={freshness!r} is none", "say commit, tick or None", name, place)
+        raise refuse(f"there is no freshness={freshness!r}", "say commit, tick or None", name, place)
     if columns_of is not None and rows_of is not None:
         raise refuse("columns_of and rows_of exclude each other", "keep one of them", name, place)
 

@@ -89,7 +89,7 @@ def read_memory(keep: object, name: str, place: str) -> tuple[tuple[str, Memory]
 def read_marks(marks: object, has_memory: bool, name: str, place: str) -> Marks:
     """Where rows begin: with history, or with the first change from now on."""
     if marks != "history" and marks != "now":
-        raise refuse(f"marks={marks!r} is none", "say now or history", name, place)
+        raise refuse(f"there is no marks={marks!r}", "say now or history", name, place)
     if marks == "now" and not has_memory:
         raise refuse(
             'marks="now" leaves rows out that the query has, and nothing is kept',
@@ -103,7 +103,7 @@ def read_marks(marks: object, has_memory: bool, name: str, place: str) -> Marks:
 def read_support(support: object, name: str, place: str) -> bool | None:
     """Whether a support is wanted; None where the plan may choose."""
     if support is not None and not isinstance(support, bool):
-        raise refuse(f"support={support!r} is none", "say True, False or None", name, place)
+        raise refuse(f"there is no support={support!r}", "say True, False or None", name, place)
     return support
 
 

@@ -265,7 +265,7 @@ def check_stream(stream: Stream) -> None:
         )
     for option, words in POLICIES.items():
         if stream.policies[option] not in words:
-            raise _refuse(name, f"{option}={stream.policies[option]!r} is none", f"say {' or '.join(words)}")
+            raise _refuse(name, f"there is no {option}={stream.policies[option]!r}", f"say {' or '.join(words)}")
     if stream.attempts < 1:
         raise _refuse(name, f"attempts={stream.attempts} is not even one", "say how often a block may be tried")
     if stream.together < 0:

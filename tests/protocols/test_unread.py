@@ -297,3 +297,25 @@ def _forgetting(original: Callable[..., int]) -> Callable[..., int]:
         return original(state, max(0, place))
 
     return move
+
+
+@pytest.mark.usefixtures("in_small_steps")
+def test_a_whole_result_too_large_for_one_transaction_is_added_up(
+    engine_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where sums are added all that differs is written at once or not at all, in whichever of the transactions it turns out."""
+    monkeypatch.setattr(deltas, "choose_for", lambda duty, script, usual, *_: Choice("full", "asked for"))
+    monkeypatch.setattr(Pace, "rows_known", 5)
+    with _place(
+        engine_url, "SELECT p.id / 3 AS g, count(*) AS n, sum(p.thread_id) AS s FROM posts p GROUP BY 1", 60
+    ) as place:
+        tidemark = place.open()
+        place.write("UPDATE posts SET thread_id = 1 + (thread_id % 3) WHERE id < 6")
+        tidemark.tick()
+        assert place.is_true() and place.status(tidemark).way == "full"
+        place.write("UPDATE posts SET thread_id = thread_id + 1; DELETE FROM posts WHERE id % 7 = 0")
+        tidemark.tick("poisoned", max_batches=2)
+        place.write("UPDATE posts SET thread_id = thread_id + 1 WHERE id % 2 = 0")
+        tidemark.tick()
+        assert place.is_true() and "too much for one transaction" in place.status(tidemark).reason
+        assert all(report.clean for report in tidemark.verify())

@@ -92,8 +92,10 @@ def _run(where: str, work: Callable[[], T]) -> T:
         raise
     except Exception as problem:
         last = traceback.extract_tb(problem.__traceback__)[-1]
+        # Who imports what is not there fails in Python's own code, of which nobody wants to know the line.
+        place = "" if last.filename.startswith("<") else f" ({last.filename}:{last.lineno})"
         raise _refuse(
-            f"{where} cannot be loaded: {type(problem).__name__}: {problem} ({last.filename}:{last.lineno})",
+            f"{where} cannot be loaded: {type(problem).__name__}: {problem}{place}",
             "mend the definitions, or say --definitions",
         ) from problem
 

@@ -56,13 +56,13 @@ def check_facts(name: str, capture: str, watermark: object, marks: object, place
     """Raises `Refusal` (``declaration``) for facts about a source that exclude each other or mean nothing."""
     scanned = capture == "scan"
     if capture not in ("triggers", "scan"):
-        problem, instead = f"capture={capture!r} is none", "say triggers or scan"
+        problem, instead = f"there is no capture={capture!r}", "say triggers or scan"
     elif scanned and not (isinstance(watermark, str) and watermark):
         problem, instead = f"a scan of {name} needs a watermark", 'watermark="column", whose values grow'
     elif not scanned and (watermark is not None or marks is not None):
         problem, instead = f"{name} is captured by triggers, which need no marks", 'capture="scan"'
     elif marks not in (None, "now", "history"):
-        problem, instead = f"marks={marks!r} is none", "say now or history"
+        problem, instead = f"there is no marks={marks!r}", "say now or history"
     elif scanned and pruned:
         problem = f"{name} is scanned, and what scans find is computed from the rows that are there"
         instead = "pruned=True with triggers, or a scan without pruned"

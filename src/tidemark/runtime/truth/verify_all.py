@@ -17,6 +17,7 @@ from tidemark.runtime.objects.gaps import record_gaps
 from tidemark.runtime.truth.verify import VerifyReport, not_compared, verify
 
 DrainOf = Callable[[Installed], Callable[[], object] | None]
+NAMED_MAX = 20
 
 
 def verify_all(
@@ -52,4 +53,7 @@ def require_names(names: tuple[str, ...], known: set[str]) -> None:
     """Raises `Refusal` (``not-installed``) for the first name that is not known."""
     absent = set(names) - known
     if absent:
-        raise Refusal(Code.NOT_INSTALLED, f"{sorted(absent)[0]} is not live here", instead="look at `tidemark status`")
+        instead = (
+            f"name one of: {', '.join(sorted(known))}" if 0 < len(known) <= NAMED_MAX else "look at `tidemark status`"
+        )
+        raise Refusal(Code.NOT_INSTALLED, f"there is no live derived table {sorted(absent)[0]}", instead=instead)
