@@ -123,7 +123,7 @@ def _added(old: Script, wanted: Script) -> tuple[str, ...]:
     before, after = _store_piece(old), _store_piece(wanted)
     if before is None or after is None:
         return ()
-    known = {*_definitions(before.create)[1], *old.wide.added}
+    known = {*_made_with(before, old)[1], *old.wide.added}
     return (*old.wide.added, *(line for line in _definitions(after.create)[1] if line not in known))
 
 
@@ -133,13 +133,18 @@ def _with_store(script: Script, installed: Script, definitions: tuple[str, ...])
     piece, before = _store_piece(script), _store_piece(installed)
     if piece is None or before is None:
         return None
-    opening, lines, key, shape = _definitions(before.create.replace(_later(installed.wide.added), "", 1))
+    opening, lines, key, shape = _made_with(before, installed)
     if {line.rstrip() for line in (*lines, *definitions)} != {line.rstrip() for line in _definitions(piece.create)[1]}:
         return None
     first, later = LINE.join(lines), _later(definitions)
     create = f"{opening}(\n  {first}{later}{key}\n){shape}" if key else f"{opening}(\n  {first}\n{later}){shape}"
     pieces = tuple(replace(one, create=create) if one is piece else one for one in script.pieces)
     return replace(script, pieces=pieces, wide=replace(script.wide, added=definitions))
+
+
+def _made_with(store: Piece, installed: Script) -> tuple[str, list[str], str, str]:
+    """The same of a store as it was made, without the columns that it got later: these stand where the engine writes them."""
+    return _definitions(store.create.replace(_later(installed.wide.added), "", 1))
 
 
 def _later(definitions: tuple[str, ...]) -> str:
