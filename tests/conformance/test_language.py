@@ -173,4 +173,5 @@ def test_what_a_branch_gives_stays_what_it_is_behind_a_sign(session: Session) ->
     twice = f"WITH w AS ({rows}) SELECT v FROM w UNION ALL SELECT v FROM w"
     assert sorted(map(repr, session.all(twice))) == sorted(map(repr, session.all(f"{rows} UNION ALL {rows}")))
     if sign:
-        assert session.all(twice.replace(f"{sign}v", "v")) == [("1",), ("1",)] * 2
+        # Without the sign SQLite 3.40 makes a text of the number; 3.53 makes none.
+        assert session.all(twice.replace(f"{sign}v", "v")) in ([("1",), ("1",)] * 2, [("1",), (1,)] * 2)
