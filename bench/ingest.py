@@ -8,7 +8,6 @@ others on the machine disturb less.
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -55,14 +54,15 @@ WAYS = (
 )
 _ROOT = Path(__file__).resolve().parents[1]
 _BESIDE = """
-import sys, threading
+import sys, threading, time
 from bench.ingest import HOLD_MS, open_project
 from tidemark import Tidemark
 
 ended = threading.Event()
 threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
 ours = Tidemark(open_project("tick"), sys.argv[1], hold_ms=HOLD_MS)
-print("begun", flush=True)
+ours.tick()
+print("begun", time.process_time(), flush=True)
 while True:
     was_ended = ended.is_set()
     idle = not any(report.keys_applied or not report.drained for report in ours.tick())
@@ -70,8 +70,9 @@ while True:
         break
     if idle:
         ended.wait(0.1)
+print("drained", time.process_time(), flush=True)
 """
-"""A worker that ticks until nothing comes any more and nothing is left."""
+"""A worker that has read its scripts, and ticks until nothing comes any more and nothing is left. It tells its processor time."""
 
 
 @dataclass(frozen=True)
@@ -123,25 +124,27 @@ def _take(place: Place, way: Way, blocks: Path) -> Cost:
     ours = Tidemark(project, place.url, hold_ms=HOLD_MS)
     if way.derived:
         ours.apply()
-    cpu, own = place.spent() + _children(), time.process_time() + _children()
-    with _worker_beside(place.url) if way.beside else nullcontext():
+    cpu, own = place.spent(), time.process_time()
+    with _worker_beside(place.url) if way.beside else nullcontext() as drained:
         begun = time.perf_counter()
         tally = run_stream(ours)
         taken = time.perf_counter()
-    while way.derived and any(report.keys_applied or not report.drained for report in ours.tick()):
-        continue
-    ended = time.perf_counter()
-    spent = place.spent() + _children() - cpu, time.process_time() + _children() - own
+        beside = drained() if drained is not None else 0.0
+        while way.derived and not way.beside and _has_ticked(ours):
+            continue
+        ended = time.perf_counter()
+    spent = place.spent() - cpu + beside, time.process_time() - own + beside
+    if way.beside and _has_ticked(ours):
+        raise AssertionError(f"the worker beside left something on {place.engine}")
     for report in ours.verify() if way.derived else ():
         if not report.clean:
             raise AssertionError(f"untrue rows of {report.derived} on {place.engine}")
     return Cost(place.engine, way.name, tally.events, taken - begun, ended - taken, *spent)
 
 
-def _children() -> float:
-    """Processor seconds of workers beside that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def _has_ticked(ours: Tidemark) -> bool:
+    """Tick every table; whether anything waited."""
+    return any(report.keys_applied or not report.drained for report in ours.tick())
 
 
 def open_project(counts: Counts) -> Project:
@@ -150,17 +153,29 @@ def open_project(counts: Counts) -> Project:
 
 
 @contextmanager
-def _worker_beside(url: str) -> Iterator[None]:
-    """A worker beside, which has begun and has done everything at the end."""
+def _worker_beside(url: str) -> Iterator[Callable[[], float]]:
+    """A worker beside, which has begun; what waits until it has done everything, and tells the processor seconds that took."""
     environment = {**os.environ, "PYTHONPATH": f"{_ROOT}{os.pathsep}{_ROOT / 'src'}"}
     command = [sys.executable, "-c", _BESIDE, url]
     with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
-        if worker.stdout is None or worker.stdout.readline() != b"begun\n":
-            raise AssertionError("the worker beside did not begin")
-        yield
-        worker.communicate()
+        before = _told(worker, "begun")
+
+        def drained() -> float:
+            if worker.stdin is not None:
+                worker.stdin.close()
+            return _told(worker, "drained") - before
+
+        yield drained
     if worker.returncode:
         raise AssertionError(f"the worker beside ended with {worker.returncode}")
+
+
+def _told(worker: subprocess.Popen[bytes], word: str) -> float:
+    """The processor seconds that a worker tells behind a word."""
+    line = worker.stdout.readline().decode().split() if worker.stdout is not None else []
+    if line[:1] != [word]:
+        raise AssertionError(f"the worker beside never was as far as this: {word}")
+    return float(line[1])
 
 
 def _loose(blocks: Path) -> Iterator[Mapping[str, Any]]:
