@@ -31,12 +31,20 @@ SQLITE_SHARE = 0.1
 MEMORY_MB_MAX = 150.0
 _ROOT = Path(__file__).resolve().parents[1]
 _CHANGES: dict[str, str] = {
-    "challenge_profile_completion": "UPDATE users SET bio = 'changed' WHERE user_id % {step} = 0 AND is_current",
-    "challenge_u": "UPDATE tracks SET blocknumber = 101 WHERE track_id % {tracks_step} = 0 AND is_current",
-    "challenge_m": "UPDATE user_events SET blocknumber = 101, is_mobile_user = true WHERE user_id % {events_step} = 1",
-    "challenge_rd": "UPDATE user_events SET blocknumber = 102, referrer = 1 + user_id / 3 WHERE user_id % {events_step} = 3",
-    "referrals": "UPDATE user_events SET blocknumber = 103, referrer = 1 + user_id / 2 WHERE user_id % {events_step} = 2",
+    "challenge_profile_completion": "UPDATE users SET bio = 'changed' WHERE user_id % {step} = 0 AND is_current "
+    "AND user_id <= {users}",
+    "challenge_u": "UPDATE tracks SET blocknumber = 101 WHERE track_id % {tracks_step} = 0 AND is_current "
+    "AND track_id <= {tracks}",
+    "challenge_m": "UPDATE user_events SET blocknumber = 101, is_mobile_user = true WHERE user_id % {events_step} = 1 "
+    "AND user_id <= {user_events}",
+    "challenge_rd": "UPDATE user_events SET blocknumber = 102, referrer = 1 + user_id / 3 WHERE user_id % {events_step} = 3 "
+    "AND user_id <= {user_events}",
+    "referrals": "UPDATE user_events SET blocknumber = 103, referrer = 1 + user_id / 2 WHERE user_id % {events_step} = 2 "
+    "AND user_id <= {user_events}",
 }
+_MADE_OF_THEM = ("challenge_p", "challenge_r", "challenge_rv")
+SAME = ", the same keys"
+"""Behind the name of a tick over the keys that the smallest scale has: beside each other as there."""
 _NOT_READ = {one.name for one in COUNTS} - {"aggregate_monthly_plays"}
 """What no reward reads."""
 
@@ -108,37 +116,59 @@ def _full(place: Place, ours: Tidemark, name: str) -> int:
     return 0
 
 
-def measure_scale(place: Place, scale: float, say: Callable[[str], None]) -> dict[str, tuple[Cost, Cost | None]]:
-    """For each reward: what a tick over the changed keys costs, and what computing all of it costs."""
+def _steps(scale: float) -> dict[str, int]:
+    """Which rows are changed: some 10,000 keys, from one end of the tables of a scale to the other."""
+    size = big_world.sizes(scale)
+    steps = {"step": size["users"] // KEYS, "tracks_step": size["tracks"] // KEYS}
+    return {
+        **size,
+        **{name: max(1, step) for name, step in steps.items()},
+        "events_step": max(4, size["user_events"] // KEYS),
+    }
+
+
+def measure_scale(
+    place: Place, scale: float, least: float, say: Callable[[str], None]
+) -> dict[str, tuple[Cost, Cost | None]]:
+    """For each reward: what a tick over the changed keys costs, and what computing all of it costs; before that, where the
+    scale is not the least, what one over the same keys as there costs."""
     begun = time.perf_counter()
     big_world.build(place, scale)
     say(f"{place.engine} at {scale:g}: built in {time.perf_counter() - begun:.0f} s")
     ours = Tidemark(project, place.url)
     ours.apply()
-    size = big_world.sizes(scale)
-    steps = {
-        "step": max(1, size["users"] // KEYS),
-        "tracks_step": max(1, size["tracks"] // KEYS),
-        "events_step": max(4, size["user_events"] // KEYS),
-    }
-    by_hand = _cost(place, lambda: _by_hand(place, steps["step"], size["users"]))
+    steps = _steps(scale)
+    by_hand = _cost(place, lambda: _by_hand(place, steps["step"], steps["users"]))
     told = f"{by_hand.keys:,} {BY_HAND}: processor {by_hand.cpu:.3f} s, pages {by_hand.pages}"
     say(f"{place.engine} at {scale:g}: {told}")
     found: dict[str, tuple[Cost, Cost | None]] = {BY_HAND: (by_hand, None)}
-    for name in (*_CHANGES, "challenge_p", "challenge_r", "challenge_rv"):
-        if name in _CHANGES:
-            place.run(_CHANGES[name].format(**steps))
-        tick = _cost(place, lambda name=name: _tick(ours, name))  # type: ignore[misc]
-        full = _cost(place, lambda name=name: _full(place, ours, name))  # type: ignore[misc]
-        found[name] = (tick, full)
-        say(
-            f"{place.engine} at {scale:g}: {name}: {tick.keys:,} keys in {tick.seconds:.2f} s, processor {tick.cpu:.2f} s, "
-            f"pages {tick.pages}, fetched {tick.fetched}; everything {full.seconds:.2f} s, processor {full.cpu:.2f} s, "
-            f"pages {full.pages}"
-        )
+    if scale != least:
+        found |= {f"{name}{SAME}": cost for name, cost in _ticks(place, ours, _steps(least), say, full=False).items()}
+    found |= _ticks(place, ours, steps, say, full=True)
     for report in ours.verify("referrals") if scale <= 0.1 else ():
         if not report.clean:
             raise AssertionError(f"untrue rows of {report.derived} on {place.engine}")
+    return found
+
+
+def _ticks(
+    place: Place, ours: Tidemark, steps: dict[str, int], say: Callable[[str], None], *, full: bool
+) -> dict[str, tuple[Cost, Cost | None]]:
+    """Change rows and tick, one reward after the other; with `full` compute everything, too."""
+    found: dict[str, tuple[Cost, Cost | None]] = {}
+    for name in (*_CHANGES, *_MADE_OF_THEM):
+        if name in _CHANGES:
+            place.run(_CHANGES[name].format(**steps))
+        tick = _cost(place, lambda name=name: _tick(ours, name))  # type: ignore[misc]
+        everything = _cost(place, lambda name=name: _full(place, ours, name)) if full else None  # type: ignore[misc]
+        found[name] = (tick, everything)
+        told = f"{tick.keys:,} keys in {tick.seconds:.2f} s, processor {tick.cpu:.2f} s"
+        told += f", pages {tick.pages}, fetched {tick.fetched}"
+        if everything is not None:
+            told += (
+                f"; everything {everything.seconds:.2f} s, processor {everything.cpu:.2f} s, pages {everything.pages}"
+            )
+        say(f"{place.engine}: {name}{'' if full else SAME}: {told}")
     return found
 
 
@@ -173,6 +203,10 @@ def _peak_mb(pid: int) -> float:
     return next((int(line.split()[1]) / 1024 for line in text.splitlines() if line.startswith("VmHWM")), 0.0)
 
 
+def _share(place: Place, scale: float) -> float:
+    return scale * SQLITE_SHARE if place.engine == "SQLite" else scale
+
+
 def measure(*, scales: list[float], engines: list[str], say: Callable[[str], None]) -> list[Figure]:
     """The table of ratios, for each engine and scale."""
     found: list[Figure] = []
@@ -184,8 +218,8 @@ def measure(*, scales: list[float], engines: list[str], say: Callable[[str], Non
             with place_of() as place:
                 if engines and place.engine.lower() not in engines:
                     break
-                share = scale * SQLITE_SHARE if place.engine == "SQLite" else scale
-                costs = measure_scale(place, share, say)
+                share = _share(place, scale)
+                costs = measure_scale(place, share, _share(place, scales[0]), say)
                 found += _figures(place, share, costs, before)
                 found += big_notices.measure_together(place, Tidemark(project, place.url), share, say)
                 found += big_notices.measure_look(place, share, big_world.sizes(share)["users"], say)
@@ -212,9 +246,9 @@ def _figures(
         found.append(Figure(work, tick.keys / tick.cpu if tick.cpu else None, "keys per second of processor time"))
         if full is not None:
             found.append(Figure(work, ratio(full.cpu, tick.cpu), "× less processor time than all of it"))
-        if name in before:
+        if name.removesuffix(SAME) in before:
             most = None if name == BY_HAND else 1.3
-            first_tick = before[name][0]
+            first_tick = before[name.removesuffix(SAME)][0]
             per_key, per_key_before = tick.cpu / max(1, tick.keys), first_tick.cpu / max(1, first_tick.keys)
             found.append(
                 Figure(work, ratio(per_key, per_key_before), "× the smallest scale, for each key", most, False)
