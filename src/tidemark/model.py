@@ -201,7 +201,8 @@ class Catalog:
 
     def with_tables(self, tables: Iterable[Table]) -> Catalog:
         """The same with more tables, or with these in the place of those that have their names."""
-        return replace(self, tables={**self.tables, **{(table.schema, table.name): table for table in tables}})
+        more = {(table.schema, table.name): table for table in tables}
+        return replace(self, tables={**self.tables, **more}) if more else self
 
     def find(self, name: str, schema: str = "") -> Table | None:
         """The table that an SQL text means by that name, or None. SQLite's names ignore case; PostgreSQL's do not."""

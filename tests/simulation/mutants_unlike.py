@@ -30,8 +30,8 @@ def compiled(patch: Patch) -> Patch:
     def whole(met: Met) -> AbstractContextManager[Any]:
         stack = ExitStack()
         stack.enter_context(mock.patch.dict(SCRIPTS, clear=True))
-        stack.callback(parse._parsed.cache_clear)
-        parse._parsed.cache_clear()
+        stack.callback(parse.read_tree.cache_clear)
+        parse.read_tree.cache_clear()
         stack.enter_context(patch(met))
         return stack
 

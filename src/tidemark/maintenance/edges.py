@@ -19,7 +19,6 @@ from tidemark.maintenance.program import Edge, KeyedProgram, KeyQuery, Locking
 from tidemark.model import Declaration
 from tidemark.query.functions import SQLITE_OPTIONAL, function_name, is_like
 from tidemark.query.relation import Derived, Occurrence, Query, Recursion, Scalar, is_given
-from tidemark.query.trees import own_nodes
 from tidemark.query.unique import equality
 
 _RECURSION = "where a recursion meets what a writer changes is found step by step, in rows that others may be changing"
@@ -46,7 +45,7 @@ def why_left(query: Query) -> str:
     """
     if not any(block.dialect.language.connections_differ for block in query.blocks):
         return ""
-    nodes = [node for block in query.blocks for node in own_nodes(block.tree)]
+    nodes = [node for block in query.blocks for node in block.own_nodes]
     names = {function_name(node) for node in nodes}
     if any(is_like(node) for node in nodes):
         return (

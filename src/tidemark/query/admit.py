@@ -22,7 +22,6 @@ from tidemark.query.lower import whole_call
 from tidemark.query.parse import place_of
 from tidemark.query.relation import Block, Called, Derived, Output, Query, Scalar
 from tidemark.query.syntax import ALLOWED_NODES, BLOCK_NODES
-from tidemark.query.trees import own_nodes
 from tidemark.query.unique import identifies, is_unique
 from tidemark.query.units import origins_of
 from tidemark.query.whole_groups import grouping_is_whole
@@ -71,7 +70,7 @@ def blanks_are_compared(query: Query) -> None:
     blind = query.dialect.language.blind_collation
     if not blind:
         return
-    nodes = [node for block in query.blocks for node in own_nodes(block.tree)]
+    nodes = [node for block in query.blocks for node in block.own_nodes]
     ignoring = {
         (one.alias, name)
         for one in query.all_occurrences
@@ -177,7 +176,7 @@ def sources_are_tables(block: Block, catalog: Catalog) -> None:
 
 def syntax_is_known(block: Block, catalog: Catalog) -> None:
     """Every node is on the allow-list, and nothing aggregates over a window."""
-    for node in own_nodes(block.tree):
+    for node in block.own_nodes:
         kind = type(node).__name__
         if isinstance(node, exp.Dot) and isinstance(node.expression, exp.Star):
             raise _all_fields(node, block.dialect)
@@ -194,7 +193,7 @@ def syntax_is_known(block: Block, catalog: Catalog) -> None:
 
 def functions_are_stable(block: Block, catalog: Catalog) -> None:
     """Values may depend on nothing but the row."""
-    for node in own_nodes(block.tree):
+    for node in block.own_nodes:
         name = functions.function_name(node)
         # What may be called in FROM is known by name already.
         if name is None or isinstance(node.parent, exp.Table):
@@ -278,7 +277,7 @@ def literals_are_constant(block: Block, catalog: Catalog) -> None:
     """PostgreSQL reads ``'now'`` or ``'today'`` from the clock where a time is wanted, once for each session or plan."""
     if not block.dialect.types_are_fixed:
         return
-    for node in own_nodes(block.tree):
+    for node in block.own_nodes:
         if not (isinstance(node, exp.Literal) and node.is_string and functions.CLOCK_WORDS.search(node.name)):
             continue
         around = node.parent
@@ -341,7 +340,7 @@ def order_is_said(block: Block, catalog: Catalog) -> None:
     inner = item.query.tree if isinstance(item, Derived) else None
     if inner is not None and inner.args.get("order"):
         return
-    for node in own_nodes(block.tree):
+    for node in block.own_nodes:
         name = functions.function_name(node)
         own = catalog.routines.get(name or "")
         by_order = name in functions.IN_ORDER or (own is not None and own.ordered and functions.is_aggregate(node))

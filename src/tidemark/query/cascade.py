@@ -12,14 +12,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
-from sqlglot.errors import ParseError, TokenError
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Declaration, Table
 from tidemark.query.home import home_of
 from tidemark.query.inline import fold
-from tidemark.query.parse import parse_statements
+from tidemark.query.nodes import nodes_of
+from tidemark.query.parse import read_tree
 
 
 @dataclass(frozen=True)
@@ -150,16 +150,15 @@ def named_tables(query: str, dialect: Dialect) -> list[tuple[str, str]]:
     """(schema, name) of everything that stands in FROM somewhere in the query, as the engine looks it up, but for names that
     the query gives to common table expressions; nothing when it cannot be parsed."""
     try:
-        trees = parse_statements(query, dialect)
-    except (ParseError, TokenError, RecursionError, Refusal):
+        tree = read_tree(query, dialect)
+    except (RecursionError, Refusal):
         return []
     found = []
-    for tree in trees:
-        for node in tree.find_all(exp.Table):
-            if isinstance(node.this, exp.Identifier):
-                name, schema = fold(node.this, dialect), node.args.get("db")
-                if schema is not None or name not in set(_given_names(node, dialect)):
-                    found.append((fold(schema, dialect) if schema is not None else "", name))
+    for node in nodes_of(tree, exp.Table):
+        if isinstance(node.this, exp.Identifier):
+            name, schema = fold(node.this, dialect), node.args.get("db")
+            if schema is not None or name not in set(_given_names(node, dialect)):
+                found.append((fold(schema, dialect) if schema is not None else "", name))
     return list(dict.fromkeys(found))
 
 

@@ -15,6 +15,7 @@ from sqlglot import exp
 from tidemark.model import Table
 from tidemark.query.affinity import affinity
 from tidemark.query.functions import function_name
+from tidemark.query.nodes import nodes, nodes_of
 from tidemark.query.scalar import MOMENT
 from tidemark.query.trees import outputs_of
 
@@ -25,11 +26,11 @@ _PAIRS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, *_SAME)
 
 def spell_out(whole: exp.Expression, tables: Mapping[str, Table]) -> None:
     """Convert, in a resolved query, whatever SQLite converts before it is compared with a column."""
-    types = _Types(tables, {node.alias: node.this for node in whole.find_all(exp.Subquery) if node.alias})
+    types = _Types(tables, {node.alias: node.this for node in nodes_of(whole, exp.Subquery) if node.alias})
     # What is inside comes first: what is around it takes it along as a copy.
-    for node in reversed(list(whole.walk())):
+    for node in reversed(nodes(whole)):
         _separate(node, types)
-    for node in reversed(list(whole.walk())):
+    for node in reversed(nodes(whole)):
         for one, other in _compared(node):
             wanted = types.wanted(one, other, listed=isinstance(node, exp.In))
             if wanted:

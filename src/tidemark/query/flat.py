@@ -13,6 +13,7 @@ from sqlglot import exp
 from tidemark.dialect import Dialect
 from tidemark.query.relation import Block, Called, Derived, Nested, Occurrence, Query, Scalar
 from tidemark.query.seen import Values, is_loose, is_void, over_scans
+from tidemark.query.trees import column_at
 
 Calls = Mapping[str, Called]
 """Alias → function in FROM, called with what scans have."""
@@ -49,7 +50,7 @@ class Joined:
 
 def has_scan(query: Query, alias: str) -> bool:
     """True when that scan is somewhere in the query."""
-    return any(occurrence.alias == alias for occurrence in query.all_occurrences)
+    return alias in query.scanned
 
 
 def needed_aliases(block: Block, wanted: frozenset[int] | None) -> frozenset[str]:
@@ -61,19 +62,17 @@ def needed_aliases(block: Block, wanted: frozenset[int] | None) -> frozenset[str
     for item in block.items:
         others = {alias for scalar in item.on for alias in scalar.aliases} - {item.alias}
         if isinstance(item, Derived) and item.lateral:
-            others |= {node.table for node in item.query.tree.find_all(exp.Column)}
+            others |= {table for table, _ in item.query.columns}
         found |= others | (item.call.aliases if isinstance(item, Called) else set())
     for nested in block.nested:
-        found |= {node.table for node in nested.query.tree.find_all(exp.Column)}
+        found |= {table for table, _ in nested.query.columns}
         found |= {alias for operand, _ in nested.matches for alias in operand.aliases}
     return frozenset(found)
 
 
 def own_columns(alias: str, names: Iterable[str], dialect: Dialect) -> Values:
     """The columns of an item as themselves."""
-    table = exp.to_identifier(alias, quoted=True)
-    columns = {name: exp.Column(this=exp.to_identifier(name, quoted=True), table=table.copy()) for name in names}
-    return {name: Scalar(column, dialect) for name, column in columns.items()}
+    return {name: Scalar(column_at(alias, name), dialect) for name in names}
 
 
 def laterally(left: Joined, right: Joined) -> Joined:

@@ -42,6 +42,7 @@ from tidemark.query.relation import (
     SetOperation,
     as_call,
     is_given,
+    once,
 )
 from tidemark.query.seen import (
     BEGUN,
@@ -66,33 +67,40 @@ from tidemark.query.walked import Walk, begins_and_goes_on, carried, walk_of
 _LISTED = "tidemark_listed"
 
 
-def flatten(query: Query, focus: str, wanted: frozenset[int] | None = None) -> list[Flat]:
+def flatten(query: Query, focus: str, wanted: frozenset[int] | None = None) -> tuple[Flat, ...]:
     """Every way in which rows of the query stand on a row of the scan `focus`, or on any row when the focus is elsewhere.
 
     `wanted` are the positions of the outputs that matter; None = all.
     """
-    inside = has_scan(query, focus)
+    return _flat(query, focus if has_scan(query, focus) else "", wanted)
+
+
+@once
+def _flat(query: Query, focus: str, wanted: frozenset[int] | None) -> tuple[Flat, ...]:
+    inside = bool(focus)
     if isinstance(query, Recursion):
-        return _recursion(query, focus)
+        return tuple(_recursion(query, focus))
     if isinstance(query, SetOperation):
-        found = []
-        for side in (query.left, query.right):
-            if not inside or has_scan(side, focus):
-                found += flatten(side, focus, wanted)
+        found = [
+            flat
+            for side in (query.left, query.right)
+            if not inside or has_scan(side, focus)
+            for flat in flatten(side, focus, wanted)
+        ]
         hidden = inside and query.limited
         said = [not hidden and is_uniform(query, position) for position in range(len(query.outputs))]
-        return [
+        return tuple(
             replace(
                 flat,
                 values=tuple(value if shown else None for shown, value in zip(said, flat.values, strict=True)),
                 sealed=flat.sealed or hidden,
             )
             for flat in found
-        ]
+        )
     if not inside and query.is_aggregated and query.groups is None:
         # It has its row whatever its scans hold, so nothing is to be reached through them.
-        return [Flat({}, (), (None,) * len(query.outputs))]
-    return [_project(query, part, inside) for part in _from(query, focus, wanted)]
+        return (Flat({}, (), (None,) * len(query.outputs)),)
+    return tuple(_project(query, part, inside) for part in _from(query, focus, wanted))
 
 
 def _recursion(query: Recursion, focus: str) -> list[Flat]:
@@ -160,7 +168,7 @@ def _project(block: Block, part: Joined, inside: bool) -> Flat:
         if not hidden and (same := fixed(block, output.scalar)) is not None:
             value = same
         if value is not None and isinstance(value.tree, exp.Null):
-            value.tree.meta[VOID] = True
+            value = marked(value, VOID, True)
         if value is not None and merging and not is_exact(block, output.scalar):
             value = Scalar(exp.Paren(this=value.tree.copy()), value.dialect)
             value.tree.meta[LOOSE] = True
@@ -219,7 +227,7 @@ def _through_value(block: Block, part: Joined, scalar: Scalar, focus: str) -> li
 
 def _through_list(block: Block, part: Joined, nested: Nested, focus: str) -> list[Joined]:
     """The same with the scans of a subquery that reads a row outside, and has what WHERE demands; the focus is not in it."""
-    outside = {node.table for node in nested.query.tree.find_all(exp.Column)} - {""}
+    outside = {table for table, _ in nested.query.columns} - {""}
     outside -= {item.alias for one in nested.query.blocks for item in one.items}
     if nested.form != "in" or not nested.stands_alone or not outside:
         return [part]

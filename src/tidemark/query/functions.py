@@ -12,6 +12,8 @@ from collections.abc import Container
 
 from sqlglot import exp
 
+from tidemark.query.nodes import nodes_of
+
 LINEAR_AGGREGATES: frozenset[str] = frozenset(
     {"count", "sum", "avg", "min", "max", "bool_or", "bool_and", "every", "total"}
 )
@@ -306,7 +308,9 @@ TIME_ARGUMENT = {"strftime": 1}
 """Index of the time value among a time function's arguments, where it is not the first."""
 
 
-_WORDS: dict[type[exp.Expr], str] = {
+_NAMES: dict[type[exp.Expr], str] = {
+    **{kind: kind.key for kind in (exp.Count, exp.Sum, exp.Avg, exp.Min, exp.Max)},
+    exp.GroupConcat: "string_agg",
     exp.CurrentDate: "current_date",
     exp.CurrentTime: "current_time",
     exp.CurrentTimestamp: "current_timestamp",
@@ -317,7 +321,7 @@ _WORDS: dict[type[exp.Expr], str] = {
     exp.CurrentCatalog: "current_catalog",
     exp.CurrentSchema: "current_schema",
 }
-"""Functions that are called without parentheses."""
+"""Calls that are no `exp.Anonymous`: the plain aggregates, and functions that are called without parentheses."""
 
 
 def is_like(node: exp.Expression) -> bool:
@@ -329,13 +333,7 @@ def function_name(node: exp.Expr) -> str | None:
     """The lower-case name when `node` is a call of a function, else None."""
     if isinstance(node, exp.Anonymous):
         return str(node.name).lower()
-    if isinstance(node, exp.Count | exp.Sum | exp.Avg):
-        return node.key
-    if isinstance(node, exp.Min | exp.Max):
-        return node.key
-    if isinstance(node, exp.GroupConcat):
-        return "string_agg"
-    return _WORDS.get(type(node))
+    return _NAMES.get(type(node))
 
 
 AGGREGATE = "aggregate"
@@ -345,20 +343,20 @@ _HYPOTHETICAL = frozenset({"rank", "dense_rank", "percent_rank", "cume_dist"})
 
 def mark_aggregates(tree: exp.Expression, own: Container[str]) -> None:
     """Tell calls of the user's aggregates from those of functions."""
-    for node in tree.find_all(exp.Anonymous):
+    for node in nodes_of(tree, exp.Anonymous):
         if function_name(node) in own:
             node.meta[AGGREGATE] = True
 
 
 def is_aggregate(node: exp.Expr) -> bool:
     """True for a call of an aggregate (SQLite's MIN and MAX of several arguments are scalar functions)."""
-    if isinstance(node, exp.Anonymous) and node.meta.get(AGGREGATE):
+    name = function_name(node)
+    if name is None:
+        return False
+    if isinstance(node, exp.Anonymous) and node.meta_get(AGGREGATE):
         return True
-    if function_name(node) in _HYPOTHETICAL:
+    if name in _HYPOTHETICAL:
         return isinstance(node.parent, exp.WithinGroup)
-    if isinstance(node, exp.Count | exp.Sum | exp.Avg):
-        return True
     if isinstance(node, exp.Min | exp.Max):
         return not node.expressions
-    name = function_name(node)
-    return name in LINEAR_AGGREGATES or name in OTHER_AGGREGATES if name else isinstance(node, exp.GroupConcat)
+    return name in LINEAR_AGGREGATES or name in OTHER_AGGREGATES

@@ -12,7 +12,7 @@ from tidemark.errors import Refusal
 from tidemark.model import Table
 from tidemark.query.inline import fold
 from tidemark.query.parse import parse_query
-from tidemark.query.relation import Block, Occurrence
+from tidemark.query.relation import Block, Occurrence, Scalar
 from tidemark.query.trees import bare
 
 
@@ -33,14 +33,8 @@ def predicate_shapes(text: str, occurrence: Occurrence, dialect: Dialect) -> fro
         if isinstance(node, exp.And):
             pending += [node.this, node.expression]
         else:
-            found.add(shape_of(node))
+            found.add(Scalar(node, dialect).shape)
     return frozenset(found)
-
-
-def shape_of(tree: exp.Expression) -> str:
-    """A text that is equal for expressions that differ in parentheses only."""
-    without = tree.transform(lambda node: node.this if isinstance(node, exp.Paren) else node)
-    return str(bare(without).sql(comments=False))
 
 
 def has_index(table: Table, columns: tuple[str, ...]) -> bool:
@@ -55,7 +49,7 @@ def is_found(block: Block, scan: Occurrence, columns: tuple[str, ...]) -> bool:
     whose predicate the block demands itself."""
     if has_index(scan.table, columns):
         return True
-    have = {shape_of(scalar.tree) for scalar in (*block.where, *scan.on)}
+    have = {scalar.shape for scalar in (*block.where, *scan.on)}
     for index in scan.table.indexes:
         if index.where is not None and index.terms and index.terms[0] in columns:
             wanted = predicate_shapes(index.where, scan, block.dialect)

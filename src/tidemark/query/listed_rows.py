@@ -14,6 +14,7 @@ from tidemark.dialect import Dialect
 from tidemark.model import Catalog
 from tidemark.query.called import gives_one_column
 from tidemark.query.functions import function_name, is_aggregate
+from tidemark.query.nodes import nodes_of
 from tidemark.query.trees import aliased, own_nodes
 
 ROWS = "tidemark_rows"
@@ -24,7 +25,7 @@ _CHOICES = (exp.Case, exp.If, exp.Coalesce)
 def move_rows(holder: exp.Expression, catalog: Catalog, dialect: Dialect) -> None:
     """Do so in every SELECT of a tree in which names of queries are written out. On SQLite each such function has several
     columns, and none stands in a list."""
-    for select in list(holder.find_all(exp.Select)):
+    for select in nodes_of(holder, exp.Select):
         _move(select, catalog, dialect)
 
 

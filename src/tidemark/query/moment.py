@@ -15,8 +15,8 @@ from sqlglot import exp
 from tidemark.dialect import Dialect
 from tidemark.query import functions
 from tidemark.query.functions import is_aggregate
+from tidemark.query.nodes import nodes
 from tidemark.query.relation import MOMENT, Block, Query, Scalar
-from tidemark.query.trees import own_nodes
 
 Clock = tuple[Callable[[exp.Expr], bool], Callable[[exp.Expr, str], None]]
 """Whether a node looks at the clock of an engine, and how a moment is put in its place."""
@@ -28,7 +28,7 @@ _SQLITE = {"current_timestamp": "datetime", "current_date": "date", "current_tim
 def pin(tree: exp.Expression, moment: str, dialect: Dialect) -> bool:
     """Put `moment`, the text of a scalar, in the place of every look at the clock; True when there was one."""
     looks_at, replace = _CLOCKS[dialect.name]
-    found = [node for node in tree.walk() if looks_at(node)]
+    found = [node for node in nodes(tree) if looks_at(node)]
     for node in found:
         replace(node, moment)
     return bool(found)
@@ -46,20 +46,20 @@ def clock_of(dialect: Dialect) -> str:
 
 def moments_of(query: Query) -> tuple[str, ...]:
     """The texts of the moments that blocks of the query read."""
-    nodes = (node for block in query.blocks for node in block.tree.walk())
-    return tuple(dict.fromkeys(node.name for node in nodes if is_moment(node)))
+    every = (node for block in query.blocks for node in nodes(block.tree))
+    return tuple(dict.fromkeys(node.name for node in every if is_moment(node)))
 
 
 def compared_with_it(tree: exp.Expr) -> bool:
     """Whether the node compares something with the moment."""
-    return isinstance(tree, (*_COMPARISONS, exp.Between)) and any(is_moment(node) for node in tree.walk())
+    return isinstance(tree, (*_COMPARISONS, exp.Between)) and any(is_moment(node) for node in nodes(tree))
 
 
 def looks(block: Block) -> list[Scalar | None]:
     """For each look at the moment in the block's own clauses, the comparison with it whose truth is all that matters, or None
     where the value itself is shown or counted."""
     found: list[Scalar | None] = []
-    for node in own_nodes(block.tree):
+    for node in block.own_nodes:
         if is_moment(node):
             found += _comparisons(block, node)
     return found
@@ -96,7 +96,7 @@ def _comparisons(block: Block, node: exp.Expression) -> list[Scalar | None]:
 
 def is_moment(node: exp.Expr) -> bool:
     """True for the node that stands for the recorded moment."""
-    return isinstance(node, exp.Var) and bool(node.meta.get(MOMENT))
+    return isinstance(node, exp.Var) and bool(node.meta_get(MOMENT))
 
 
 def _asks_postgres(node: exp.Expr) -> bool:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from tidemark.query.relation import Block, Derived, Query, Recursion, Scalar, SetOperation, is_given
-from tidemark.query.trees import own_nodes
 from tidemark.query.units import is_uniform
 
 BEGINNING = (
@@ -44,9 +43,7 @@ def _compares(block: Block) -> bool:
     """Whether a total stands beside other rows in FROM, or ALL compares with the rows of a subquery."""
     inner = [item.query for item in block.items if isinstance(item, Derived)] if len(block.items) > 1 else []
     totals = any(isinstance(one, Block) and one.is_aggregated and one.groups is None for one in inner)
-    return totals or any(
-        node.find(exp.Select) is not None for node in own_nodes(block.tree) if isinstance(node, exp.All)
-    )
+    return totals or any(node.find(exp.Select) is not None for node in block.own_nodes if isinstance(node, exp.All))
 
 
 def _unlike(query: SetOperation) -> Iterator[str]:

@@ -21,6 +21,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Place, Refusal
 from tidemark.query.affinity import affinity
+from tidemark.query.nodes import copied, nodes
 from tidemark.query.readings import GRAMMARS, mend, mixed_chain, ready
 from tidemark.query.values import spell_lists
 
@@ -139,7 +140,7 @@ def _rewritten(token: Token, parser: Parser) -> bool:
 
 def _give_back(tree: exp.Expr) -> None:
     """Takes `_OWN` off again, wherever the name came to stand."""
-    for node in reversed(list(tree.walk())):
+    for node in reversed(nodes(tree)):
         if isinstance(node, exp.Distinct) and len(node.expressions) > 1:
             _spread(node)
         for key, value in node.args.items():
@@ -161,7 +162,7 @@ def _spread(distinct: exp.Distinct) -> None:
 
 def render(tree: exp.Expr, dialect: Dialect) -> str:
     """The tree as SQL text of that engine, identifiers as they stand in the tree."""
-    return tree.sql(dialect=grammar(dialect), comments=False)
+    return grammar(dialect).generate(copied(tree), copy=False, comments=False)
 
 
 _DOCUMENTS = "jsonb_to_recordset(…) AS x(a_name its_type, …), or jsonb_path_query(…) AS x"
@@ -184,7 +185,7 @@ _UNREAD: dict[str, tuple[tuple[re.Pattern[str], str, str], ...]] = {
 def place_of(node: exp.Expr, dialect: Dialect) -> Place:
     """Where a node begins in the user's text; line 0 when the tree does not know."""
     places = []
-    for found in node.walk():
+    for found in nodes(node):
         line = found.meta.get("line")
         if line is not None:
             # sqlglot counts to the end of a token.
@@ -208,12 +209,12 @@ def parse_query(text: str, dialect: Dialect) -> exp.Select:
 
 def parse_tree(text: str, dialect: Dialect) -> exp.Select | exp.SetOperation:
     """The one query in `text`, the caller's own to change. Raises `Refusal` (``parse``, ``not-a-query``)."""
-    return _parsed(text, dialect).copy()
+    return copied(read_tree(text, dialect))
 
 
 @lru_cache(maxsize=4096)
-def _parsed(text: str, dialect: Dialect) -> exp.Select | exp.SetOperation:
-    """The tree that everybody copies: the catalog's texts are read again for every query."""
+def read_tree(text: str, dialect: Dialect) -> exp.Select | exp.SetOperation:
+    """The same tree for everybody, which nobody changes: the catalog's texts are read again for every query."""
     try:
         statements = parse_statements(text, dialect)
     except (ParseError, TokenError) as error:

@@ -18,7 +18,6 @@ from tidemark.query.converted import find_dependent, find_steady
 from tidemark.query.functions import function_name
 from tidemark.query.parse import place_of, render
 from tidemark.query.relation import Aggregate, Block, Called, Derived, Nested, Query, Recursion, Scalar
-from tidemark.query.trees import own_nodes
 
 _CONFIGURED = frozenset(
     {"to_tsvector", "to_tsquery", "plainto_tsquery", "phraseto_tsquery", "websearch_to_tsquery", "ts_headline"}
@@ -163,14 +162,14 @@ def _read_outside(item: Derived | Called) -> set[str]:
 
 def _windows(block: Block) -> list[tuple[str, str]]:
     """Each window function, and the same over everything: its type depends on nothing else."""
-    nodes = [node for node in own_nodes(block.tree) if isinstance(node, exp.Window) and node.arg_key != "windows"]
+    nodes = [node for node in block.own_nodes if isinstance(node, exp.Window) and node.arg_key != "windows"]
     return [(render(node, block.dialect), f"{render(node.this, block.dialect)} OVER ()") for node in nodes]
 
 
 def _ordered(block: Block) -> list[Scalar]:
     """What rows are ordered by, and what windows compute with."""
     found = []
-    for node in own_nodes(block.tree):
+    for node in block.own_nodes:
         if isinstance(node, exp.Ordered):
             found.append(node.this)
         if isinstance(node, exp.Window) and isinstance(node.this, exp.Func | exp.Filter):

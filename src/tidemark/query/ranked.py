@@ -23,7 +23,6 @@ from tidemark.query.lower import lower_query
 from tidemark.query.moment import reads_moment
 from tidemark.query.parse import render
 from tidemark.query.relation import Aggregate, Block, Nested, Occurrence, Query, Scalar
-from tidemark.query.trees import own_nodes
 from tidemark.query.unique import equality
 from tidemark.query.units import is_exact, same_comparison
 
@@ -179,7 +178,7 @@ def _mode_order(block: Block, call: Aggregate) -> exp.Ordered | None:
     """What a call of ``mode()`` orders by; None for any other call."""
     if call.function != "mode":
         return None
-    calls = (node for node in own_nodes(block.tree) if isinstance(node, exp.WithinGroup))
+    calls = (node for node in block.own_nodes if isinstance(node, exp.WithinGroup))
     order = next((node.expression for node in calls if render(node, block.dialect) == call.text), None)
     return order.expressions[0] if isinstance(order, exp.Order) and len(order.expressions) == 1 else None
 

@@ -17,6 +17,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Place, Refusal
+from tidemark.query.nodes import nodes
 
 _USERS = "users"
 """Beside a token, where comments are, and on a node: parentheses that the user wrote, and not those that sqlglot puts around what
@@ -185,7 +186,7 @@ def _arrows(tokens: list[Token]) -> list[Token]:
 
 def mend(tree: exp.Expr, dialect: Dialect) -> None:
     """Put right what sqlglot read."""
-    for node in reversed(list(tree.walk())):
+    for node in reversed(nodes(tree)):
         if _USERS in (node.comments or ()):
             node.comments = [one for one in node.comments or () if one != _USERS]
             node.meta[_USERS] = True
@@ -263,6 +264,6 @@ def mixed_chain(tree: exp.Expression) -> exp.Expression | None:
 
 def _is_range(side: exp.Expr) -> bool:
     """Whether a side of an operator is IN, LIKE and the like, with NOT or without, and not in parentheses of the user's."""
-    while isinstance(side, exp.Not) or (isinstance(side, exp.Paren) and not side.meta.get(_USERS)):
+    while isinstance(side, exp.Not) or (isinstance(side, exp.Paren) and not side.meta_get(_USERS)):
         side = side.this
     return isinstance(side, _RANGES)

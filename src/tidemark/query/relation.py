@@ -9,18 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Literal
+from functools import cached_property, update_wrapper
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 
 from sqlglot import exp
 
 from tidemark.dialect import Dialect
 from tidemark.model import Table
 from tidemark.query.functions import function_name
+from tidemark.query.nodes import nodes_of
 from tidemark.query.scalar import MOMENT as MOMENT
 from tidemark.query.scalar import Scalar as Scalar
 from tidemark.query.template import filled, template
+from tidemark.query.trees import own_nodes
 
+P = ParamSpec("P")
+Q = TypeVar("Q", bound="_Written")
+T = TypeVar("T")
 JoinKind = Literal["first", "inner", "left", "right", "full"]
 
 
@@ -124,11 +129,38 @@ class Nested:
     item: int | None = None
 
 
+def once(work: Callable[Concatenate[Q, P], T]) -> Callable[Concatenate[Q, P], T]:
+    """The same, where what is asked of a query again is known: nobody changes one. What is given is nobody's to change."""
+
+    def ask(query: Q, *args: P.args, **kwargs: P.kwargs) -> T:
+        place = (work, args, *kwargs.items())
+        if place not in query.known:
+            query.known[place] = work(query, *args, **kwargs)
+        return cast(T, query.known[place])
+
+    return cast(Callable[Concatenate[Q, P], T], update_wrapper(ask, work))
+
+
 class _Written:
     """What every query says as text."""
 
     tree: exp.Expression
     dialect: Dialect
+
+    @property
+    def all_occurrences(self) -> tuple[Occurrence, ...]:
+        """The scans of every block inside."""
+        raise NotImplementedError
+
+    @cached_property
+    def scanned(self) -> frozenset[str]:
+        """The aliases of those."""
+        return frozenset(one.alias for one in self.all_occurrences)
+
+    @cached_property
+    def known(self) -> dict[tuple[object, ...], Any]:
+        """What `once` has found out about the query."""
+        return {}
 
     @cached_property
     def template(self) -> str:
@@ -142,7 +174,7 @@ class _Written:
     @cached_property
     def columns(self) -> frozenset[tuple[str, str]]:
         """Every (alias, column) that stands in the query."""
-        return frozenset((node.table, node.name) for node in self.tree.find_all(exp.Column))
+        return frozenset((node.table, node.name) for node in nodes_of(self.tree, exp.Column))
 
 
 @dataclass(frozen=True)
@@ -169,6 +201,11 @@ class Block(_Written):
     tree: exp.Select
     dialect: Dialect
     number: int
+
+    @cached_property
+    def own_nodes(self) -> tuple[exp.Expression, ...]:
+        """Every node of its SELECT that does not belong to a query inside it."""
+        return tuple(own_nodes(self.tree))
 
     @property
     def is_aggregated(self) -> bool:

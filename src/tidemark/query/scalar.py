@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from tidemark.dialect import Dialect
 from tidemark.query.functions import is_aggregate
+from tidemark.query.nodes import nodes, replaced
 from tidemark.query.parse import render
 from tidemark.query.template import Pieces, pieces
 from tidemark.query.trees import bare, column_at
@@ -42,6 +43,12 @@ class Scalar:
         """The expression with columns written as ``"alias"."column"``."""
         return render(self.tree, self.dialect)
 
+    @cached_property
+    def shape(self) -> str:
+        """A text that is equal for expressions that differ in parentheses only."""
+        without = replaced(self.tree, lambda node: node.this if isinstance(node, exp.Paren) else node)
+        return str(bare(without).sql(comments=False))
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Scalar) and other.text == self.text
 
@@ -49,9 +56,14 @@ class Scalar:
         return hash(self.text)
 
     @cached_property
+    def nodes(self) -> tuple[exp.Expression, ...]:
+        """Every node of the expression."""
+        return tuple(nodes(self.tree))
+
+    @cached_property
     def columns(self) -> frozenset[tuple[str, str]]:
         """Every (alias, column) that the expression reads, subqueries included."""
-        return frozenset((node.table, node.name) for node in self.tree.find_all(exp.Column))
+        return frozenset((node.table, node.name) for node in self.nodes if isinstance(node, exp.Column))
 
     @cached_property
     def aliases(self) -> frozenset[str]:
@@ -61,7 +73,7 @@ class Scalar:
     @cached_property
     def scanned(self) -> frozenset[str]:
         """The occurrences in the expression's subqueries, whether a column of theirs is read or not."""
-        return frozenset(node.alias_or_name for node in self.tree.find_all(exp.Table))
+        return frozenset(node.alias_or_name for node in self.nodes if isinstance(node, exp.Table))
 
     @property
     def bare_tree(self) -> exp.Expression:
@@ -77,7 +89,7 @@ class Scalar:
     @cached_property
     def moment(self) -> str | None:
         """The text that stands for the clock in the expression, None when it reads none."""
-        found = next((node for node in self.tree.walk() if isinstance(node, exp.Var) and node.meta.get(MOMENT)), None)
+        found = next((node for node in self.nodes if isinstance(node, exp.Var) and node.meta_get(MOMENT)), None)
         return found.name if found is not None else None
 
     def typed(self, value: str) -> str:
@@ -93,8 +105,8 @@ class Scalar:
     @cached_property
     def is_constant(self) -> bool:
         """True when no column and no subquery is read and no rows are counted."""
-        counts = any(is_aggregate(node) for node in self.tree.find_all(exp.Expression))
-        return not counts and self.moment is None and not self.columns and self.tree.find(exp.Select) is None
+        counts = any(is_aggregate(node) for node in self.nodes)
+        return not counts and self.moment is None and not self.columns and not self.has_subquery
 
     @cached_property
     def never_fails(self) -> bool:
@@ -139,7 +151,7 @@ class Scalar:
     @cached_property
     def has_subquery(self) -> bool:
         """True when a SELECT stands in the expression."""
-        return self.tree.find(exp.Select) is not None
+        return any(isinstance(node, exp.Select) for node in self.nodes)
 
     def where(self, condition: Scalar) -> Scalar:
         """The expression where a condition is true, and NULL elsewhere, where it is not computed."""
@@ -162,7 +174,7 @@ class Scalar:
         if isinstance(self.tree, exp.Column):
             found = place(self.tree)
             return self if found is self.tree else Scalar(found, self.dialect)
-        return Scalar(self.tree.transform(visit), self.dialect)
+        return Scalar(replaced(self.tree, visit), self.dialect)
 
     def over_images(self, images: Collection[str], rename: Callable[[str], str]) -> str:
         """The expression over logged images: columns of the occurrences in `images` are renamed."""
@@ -182,7 +194,7 @@ class Scalar:
             return texts[self.text]
         if not any(text in self.text for text in texts):
             return self.text
-        return render(self.tree.transform(place), self.dialect)
+        return render(replaced(self.tree, place), self.dialect)
 
 
 def whole_number(number: int, dialect: Dialect) -> Scalar:

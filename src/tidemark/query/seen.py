@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from sqlglot import exp
 
 from tidemark.model import Column
+from tidemark.query.nodes import copied
 from tidemark.query.relation import Occurrence, Scalar
 from tidemark.query.trees import bare
 from tidemark.query.walked import WALKED, Walk
@@ -40,7 +41,7 @@ def passed(scalar: Scalar, seen: Mapping[str, Values]) -> Scalar | None:
 
 def walk_to(value: Scalar) -> Walk | None:
     """The walk that leads back to a column with which a recursion begins, where it stands for other rows."""
-    walk = value.bare_tree.meta.get(WALK)
+    walk = value.bare_tree.meta_get(WALK)
     return walk if isinstance(walk, Walk) else None
 
 
@@ -68,7 +69,7 @@ def said(scalar: Scalar, seen: Mapping[str, Values], scans: Scans) -> Scalar | N
 
 def over_scans(scalar: Scalar, seen: Mapping[str, Values]) -> Scalar | None:
     """The scalar with every column of FROM as what it is over scans; None when that cannot be said."""
-    if scalar.has_subquery and not scalar.tree.meta.get(WALKED):
+    if scalar.has_subquery and not scalar.tree.meta_get(WALKED):
         return None
     for alias, name in scalar.columns:
         value = seen[alias].get(name) if alias in seen else scalar
@@ -80,7 +81,7 @@ def over_scans(scalar: Scalar, seen: Mapping[str, Values]) -> Scalar | None:
         value = values[node.name] if values is not None else None
         if value is None:
             return node
-        return value.tree.copy() if value.column is not None else exp.Paren(this=value.tree.copy())
+        return copied(value.tree) if value.column is not None else exp.Paren(this=copied(value.tree))
 
     return scalar.replaced(place)
 
@@ -108,7 +109,7 @@ def _is_sure(edge: Scalar) -> bool:
 
 def is_loose(scalar: Scalar) -> bool:
     """True when it reads any of several values that were taken for one."""
-    return any(node.meta.get(LOOSE) for node in scalar.tree.walk())
+    return any(node.meta_get(LOOSE) for node in scalar.nodes)
 
 
 def void(seen: Mapping[str, Values], scans: Scans) -> dict[str, Values]:
@@ -146,7 +147,7 @@ def is_void(scalar: Scalar) -> bool:
     sides = (tree.this, tree.expression) if isinstance(tree, _STRICT) else ()
     # ALL over no rows is true of NULL too.
     quantified = any(isinstance(side, exp.Any | exp.All) for side in sides)
-    return not quantified and any(bare(side).meta.get(VOID) for side in sides)
+    return not quantified and any(bare(side).meta_get(VOID) for side in sides)
 
 
 def marked(value: Scalar | None, mark: str, meaning: object) -> Scalar | None:
@@ -166,10 +167,10 @@ def column_of(value: Scalar, scans: Scans) -> Column | None:
 
 def begins_alike(edge: Scalar, scans: Scans) -> bool:
     """False for a walk back to a column that does not compare as the walk does, or is none of a table."""
-    walk = edge.tree.meta.get(WALKED)
+    walk = edge.tree.meta_get(WALKED)
     return not isinstance(walk, Walk) or walk.compares(column_of(Scalar(bare(edge.tree.this), edge.dialect), scans))
 
 
 def is_begun(value: Scalar) -> bool:
     """True for what a recursion hands on from where it begins: rows that nothing leads back to may be any of them."""
-    return any(node.meta.get(BEGUN) for node in value.tree.walk())
+    return any(node.meta_get(BEGUN) for node in value.nodes)

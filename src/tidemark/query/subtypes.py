@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from tidemark.query.functions import function_name, is_aggregate
+from tidemark.query.nodes import nodes
 from tidemark.query.parse import render
 from tidemark.query.relation import Block
 
@@ -27,7 +28,7 @@ def passes_json(block: Block) -> bool:
     if block.dialect.types_are_fixed:
         return False
     groups = {group.text for one in block.blocks for group in one.groups or ()}
-    calls = [node for node in block.tree.walk() if function_name(node) in _READS]
+    calls = [node for node in nodes(block.tree) if function_name(node) in _READS]
     parts = [part for call in calls for part in call.walk() if part is not call and _is_stored(part, groups, block)]
     return any(_gives_json(node) for part in parts for node in part.walk())
 

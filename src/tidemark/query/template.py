@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from tidemark.dialect import Dialect
+from tidemark.query.nodes import copied, nodes_of, replaced
 from tidemark.query.parse import render
 
 Pieces = tuple[tuple[str, tuple[str, str] | None], ...]
@@ -33,15 +34,15 @@ def pieces(tree: exp.Expression, dialect: Dialect) -> Pieces:
         found.append((node.table, node.name))
         return exp.Column(this=exp.Var(this=f"{_MARK}{len(found) - 1}{_MARK}"))
 
-    whole = render(tree.transform(mark), dialect).split(_MARK)
+    whole = render(replaced(tree, mark), dialect).split(_MARK)
     columns = [found[int(number)] for number in whole[1::2]]
     return tuple(zip(whole[::2], (*columns, None), strict=True))
 
 
 def template(query: exp.Expression, dialect: Dialect) -> str:
     """The query's text with a mark for the WHERE of every block, whether it has one or not."""
-    tree = query.copy()
-    for select in sorted(tree.find_all(exp.Select), key=lambda select: -select.depth):
+    tree = copied(query)
+    for select in sorted(nodes_of(tree, exp.Select), key=lambda select: -select.depth):
         own = select.args.get("where")
         text = render(own.this, dialect) if own is not None else ""
         mark = f"{_MARK}{select.meta.get('block', -1)}({text}{_MARK})"

@@ -15,6 +15,7 @@ from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Table, Unique
 from tidemark.query.inline import fold
+from tidemark.query.nodes import replaced
 from tidemark.query.parse import parse_query
 from tidemark.query.relation import Scalar
 from tidemark.query.trees import column_at
@@ -83,7 +84,7 @@ def _read(text: str, table: Table, dialect: Dialect, *, coming: bool) -> Scalar:
             )
         return bare
 
-    return Scalar(tree.transform(place), dialect)
+    return Scalar(replaced(tree, place), dialect)
 
 
 def _constant(default: str, table: Table, column: str, dialect: Dialect) -> exp.Expression:

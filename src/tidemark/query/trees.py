@@ -6,15 +6,15 @@ Promises: FROM subqueries and subqueries in scalars are told apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from sqlglot import exp
 
 from tidemark.query.functions import function_name
 from tidemark.query.inline import unwrapped
+from tidemark.query.nodes import nodes, nodes_of
 
 WHOLE = "whole"
 """What marks a column of a whole row."""
+_QUERIES = (exp.Select, exp.SetOperation)
 
 
 def own_items(select: exp.Select) -> list[exp.Expression]:
@@ -86,13 +86,12 @@ def _holder(query: exp.Expr) -> exp.Expr | None:
     return node
 
 
-def _is_query(node: exp.Expr) -> bool:
-    return isinstance(node, exp.Select | exp.SetOperation)
+def _is_query(node: exp.Expression) -> bool:
+    return isinstance(node, _QUERIES)
 
 
-def _down_to_queries(select: exp.Expression) -> Iterator[exp.Expression]:
-    nodes = select.walk(prune=lambda node: _is_query(node) and node is not select)
-    return (node for node in nodes if isinstance(node, exp.Expression))
+def _down_to_queries(select: exp.Expression) -> list[exp.Expression]:
+    return nodes(select, _QUERIES)
 
 
 def bare(tree: exp.Expression) -> exp.Expression:
@@ -134,7 +133,7 @@ def starred_column(name: str, column: exp.Expression) -> exp.Expression:
 
 def whole_items(tree: exp.Expression) -> frozenset[str]:
     """The aliases of items of which every column is read because a whole row is, whichever columns there are."""
-    return frozenset(node.table for node in tree.find_all(exp.Column) if node.meta.get(WHOLE))
+    return frozenset(node.table for node in nodes_of(tree, exp.Column) if node.meta_get(WHOLE))
 
 
 def words_of(node: exp.Expression) -> str:

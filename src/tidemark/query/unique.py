@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from tidemark.model import Column, Unique
 from tidemark.query.functions import function_name
-from tidemark.query.indexed import predicate_shapes, shape_of
+from tidemark.query.indexed import predicate_shapes
 from tidemark.query.nullable import is_nullable, is_nullable_output, is_quantified, required_columns
 from tidemark.query.relation import (
     Block,
@@ -289,7 +289,7 @@ def _covers(unique: Unique, occurrence: Occurrence, known: set[tuple[str, str]],
             return False
     if unique.where is None:
         return True
-    have = {shape_of(scalar.tree) for scalar in block.where} | {shape_of(scalar.tree) for scalar in occurrence.on}
+    have = {scalar.shape for scalar in (*block.where, *occurrence.on)}
     wanted = predicate_shapes(unique.where, occurrence, block.dialect)
     return wanted is not None and wanted <= have
 

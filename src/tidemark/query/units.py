@@ -30,6 +30,7 @@ from tidemark.query.relation import (
     Scalar,
     SetOperation,
     is_given,
+    once,
 )
 from tidemark.query.trees import bare
 from tidemark.query.walked import begins_and_goes_on, carried
@@ -155,7 +156,7 @@ def keeps(block: Block, scalar: Scalar) -> bool:
 
 def reads_row(scalar: Scalar) -> bool:
     """True when nothing but one row is read: no subquery, aggregate or window."""
-    return not any(isinstance(node, exp.Select | exp.Window) or is_aggregate(node) for node in scalar.tree.walk())
+    return not any(isinstance(node, exp.Select | exp.Window) or is_aggregate(node) for node in scalar.nodes)
 
 
 def _is_of(block: Block, scalar: Scalar, terms: tuple[Scalar, ...]) -> bool:
@@ -291,6 +292,7 @@ def narrowed(block: Block, scalar: Scalar) -> Scalar:
     return inner if narrower and origins and all(one.type in narrower for one in origins) else scalar
 
 
+@once
 def is_uniform(query: SetOperation, position: int) -> bool:
     """True when every branch compares that column alike. PostgreSQL resolves one type; SQLite compares what each gives."""
     if query.dialect.types_are_fixed:

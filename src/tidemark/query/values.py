@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from tidemark.query.nodes import nodes_of
+
 
 def spell_lists(tree: exp.Expression) -> None:
     """Replace every VALUES below `tree`."""
-    for values in list(tree.find_all(exp.Values)):
+    for values in nodes_of(tree, exp.Values):
         alias = values.args.get("alias")
         query = exp.Subquery(this=_rows(values), alias=alias.copy() if alias is not None else None)
         around = values.parent

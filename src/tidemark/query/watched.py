@@ -14,6 +14,7 @@ from tidemark.dialect import Dialect
 from tidemark.model import Catalog, Table
 from tidemark.query.functions import function_name
 from tidemark.query.inline import Inlining
+from tidemark.query.nodes import nodes, nodes_of
 from tidemark.query.parse import parse_tree
 from tidemark.query.relation import Query
 from tidemark.query.trees import whole_items
@@ -32,14 +33,14 @@ def watches_of(text: str, query: Query, tables: Sequence[Table], catalog: Catalo
     holder = exp.Subquery(this=parse_tree(text, dialect))
     inlining = Inlining(catalog, dialect)
     inlining.visit(holder, {})
-    called = {function_name(node) or "" for node in holder.walk()} & catalog.routines.keys()
+    called = {function_name(node) or "" for node in nodes(holder)} & catalog.routines.keys()
     wholes = {
         f"{one.table.label}.*"
         for one in query.all_occurrences
         for alias in whole_items(query.tree)
         if one.alias == alias
     }
-    texts = {dialect.literal(node.name) for node in holder.find_all(exp.Literal) if node.is_string}
+    texts = {dialect.literal(node.name) for node in nodes_of(holder, exp.Literal) if node.is_string}
     named = sorted(
         {*inlining.views, *wholes, *(f"{name}()" for name in called), *(texts if dialect.types_are_fixed else ())}
     )
