@@ -97,6 +97,9 @@ def over_stages(declaration: Declaration, known: Known, taken: list[str], choose
     found, owner, before = None, declaration.supports or declaration.name, len(taken)
     over = partial(_over, known=known, taken=taken, choose=choose)
     try:
+        if declaration.freshness != "commit" and not _is_global(declaration, known):
+            # It is compiled like that anyway.
+            return [declaration]
         query = lower_query(text, known.catalog, known.dialect, clock_of(known.dialect))
         require_apart(declaration, query, known.catalog)
         found = staged(query)

@@ -106,6 +106,8 @@ class Duty:
     """Other leases that are in hand meanwhile."""
     calm: Calm = field(default_factory=Calm)
     """Known to all that work on one session."""
+    looked: dict[tuple[str, int], tuple[str, float]] = field(default_factory=dict)
+    """Of generations for whose changes nothing was missed: the session's marker of the schema then, and when that was."""
     listen: Listener = ignore
 
     @property

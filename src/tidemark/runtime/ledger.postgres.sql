@@ -141,14 +141,15 @@ behind AS (
 -- A function means what those mean that its text calls, and an aggregate what its functions do.
 -- A text of the query that is a value of an enum is none any more where that has another name.
 -- DETACH PARTITION CONCURRENTLY that waits, or was cancelled, leaves a partition that fires its triggers and is no part of the whole.
--- A trigger of ours that somebody has switched since it was marked may have been off meanwhile; what a partition has of it comes with
+-- A trigger of its own that somebody has switched since it was marked may have been off meanwhile; what a partition has of it comes with
 -- the trigger or with the partition's place. A whole row has every column of its table.
 WITH RECURSIVE watched AS (
     SELECT w ->> 'of' AS of, w ->> 'store' AS store, w ->> 'source' AS source, ARRAY(SELECT json_array_elements_text(w -> 'columns')) AS columns,
-        w ->> 'shown' AS shown, w ->> 'kept' AS kept, ARRAY(SELECT json_array_elements_text(w -> 'keeps')) AS keeps
+        w ->> 'shown' AS shown, w ->> 'kept' AS kept, ARRAY(SELECT json_array_elements_text(w -> 'keeps')) AS keeps,
+        ARRAY(SELECT json_array_elements_text(w -> 'fires')) AS fires
     FROM json_array_elements(CAST(:watches AS json)) AS w
 ), tables AS (
-    SELECT w.of, w.store, w.source, w.columns, c.oid, c.relkind, c.relowner, c.relrowsecurity, c.relforcerowsecurity
+    SELECT w.of, w.store, w.source, w.columns, w.fires, c.oid, c.relkind, c.relowner, c.relrowsecurity, c.relforcerowsecurity
     FROM watched AS w JOIN pg_class AS c ON c.relkind IN ('r', 'p') JOIN pg_namespace AS n ON n.oid = c.relnamespace
         AND w.source = CASE WHEN n.nspname = 'public' THEN CAST(c.relname AS text) ELSE n.nspname || '.' || c.relname END
 ), columns AS MATERIALIZED (
@@ -169,7 +170,7 @@ WITH RECURSIVE watched AS (
     UNION ALL
     SELECT r.root, i.inhrelid FROM tree AS r JOIN pg_inherits AS i ON i.inhparent = r.relid WHERE NOT i.inhdetachpending
 ), members AS (
-    SELECT t.of, t.source, t.oid AS root, CAST(r.relid AS regclass) AS relid FROM tables AS t JOIN tree AS r ON r.root = t.oid
+    SELECT t.of, t.source, t.fires, t.oid AS root, CAST(r.relid AS regclass) AS relid FROM tables AS t JOIN tree AS r ON r.root = t.oid
 ), emptied AS (
     -- Before-triggers of ours that tell of TRUNCATE, and all of them: a partition without those of the whole came after they were made.
     SELECT x.relid, count(*) FILTER (WHERE CAST(g.tgtype AS integer) & 2 <> 0) AS before
@@ -272,7 +273,8 @@ UNION ALL
 SELECT t.of, t.source, 'trigger ' || g.tgname, '', '',
        coalesce(string_agg(CAST(g.xmin AS text), ' ' ORDER BY g.oid) FILTER (WHERE CASE WHEN g.tgparentid = 0
            THEN d.xmin IS DISTINCT FROM g.xmin ELSE coalesce(g.xmin NOT IN (r.xmin, i.xmin), true) END), ''), 0, 0
-FROM (SELECT of, source, oid FROM tables UNION ALL SELECT of, source, relid FROM members) AS t JOIN pg_trigger AS g ON g.tgrelid = t.oid
+FROM (SELECT of, source, fires, oid FROM tables UNION ALL SELECT of, source, fires, relid FROM members) AS t
+    JOIN pg_trigger AS g ON g.tgrelid = t.oid AND g.tgname = ANY (t.fires)
     JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = to_regnamespace('tidemark')
     LEFT JOIN pg_description AS d ON d.objoid = g.oid AND d.classoid = CAST('pg_trigger' AS regclass) AND d.objsubid = 0
     LEFT JOIN pg_trigger AS r ON r.oid = g.tgparentid LEFT JOIN pg_inherits AS i ON i.inhrelid = g.tgrelid

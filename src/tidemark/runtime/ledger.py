@@ -7,7 +7,7 @@ commits with the effect that it records. Runs and findings are in `runs` and `fi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -231,10 +231,17 @@ class Ledger(Book):
 
     def joining(self, name: str) -> tuple[Installed, ...]:
         """The generations that keep columns for the rows of a derived table."""
+        return self._where(lambda script: script.joins == name)
+
+    def supporting(self, name: str) -> tuple[Installed, ...]:
+        """The generations of the supports of a derived table."""
+        return self._where(lambda script: script.supports == name)
+
+    def _where(self, wanted: Callable[[Script], bool]) -> tuple[Installed, ...]:
         if not self.check_shape():
             return ()
-        names = [row[0] for row in self._rows(()) if self._scripts[_about(row)].joins == name]
-        return self.derived(*names) if names else ()
+        names = [row[0] for row in self._rows(()) if wanted(self._scripts[_about(row)])]
+        return tuple(row for row in self.derived(*names) if wanted(row.script)) if names else ()
 
     def again(self, installed: Installed) -> Installed:
         """The same generation as it is now: it may have been changed before the lease was ours.
@@ -299,6 +306,8 @@ class Ledger(Book):
             "replaces": replaces,
         }
         self.run("add_derived", parameters)
+        # What is read of the text is the same value.
+        self._scripts[script.name, script.generation, script.fingerprint] = script
         return Installed(
             script.name, script.generation, script.fingerprint, "planned", script, replaces, None, None, None, 0, 0
         )

@@ -104,8 +104,8 @@ WITH watched AS (
 ), things AS MATERIALIZED (
     -- Read once, and found by name from then on: there is no index on the schema, and most of it are triggers of ours.
     SELECT rowid AS place, type, name, lower(tbl_name) AS hangs_on FROM main.sqlite_schema
-    WHERE tbl_name COLLATE NOCASE IN (SELECT source FROM watched UNION SELECT store FROM watched UNION SELECT shown FROM watched)
-        AND (type <> 'trigger' OR lower(substr(name, 1, 9)) <> 'tidemark_')
+    WHERE (type <> 'trigger' OR substr(name, 1, 9) COLLATE NOCASE <> 'tidemark_')
+        AND tbl_name COLLATE NOCASE IN (SELECT source FROM watched UNION SELECT store FROM watched UNION SELECT shown FROM watched)
 ), tables AS (
     SELECT w.*, m.place > s.place AS is_later
     FROM watched AS w JOIN things AS m ON m.type = 'table' AND m.name = w.source LEFT JOIN things AS s ON s.type = 'table' AND s.name = w.store

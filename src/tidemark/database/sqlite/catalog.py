@@ -22,6 +22,8 @@ from tidemark.plain import fingerprint
 
 # So many names are looked for by name; where there are more, everything is read.
 NAMES_MAX = 200
+_OURS_BEGIN = SQLITE.literal(SQLITE.ours_prefix)
+_THEIRS = f"type = 'trigger' AND substr(name, 1, length({_OURS_BEGIN})) <> {_OURS_BEGIN} COLLATE NOCASE"
 # A public view of ours has a name of the user's choosing, so a comment tells whose it is.
 OURS = re.compile(r"/\*\s*tidemark\b")
 
@@ -65,9 +67,7 @@ def is_ours(kind: str, name: str, sql: str | None) -> bool:
 def read_installed(reader: Reader, names: Collection[str] | None) -> dict[str, str]:
     """Every object of ours, or those of some names, with the fingerprint of the text that SQLite holds of it; ``outdated`` where
     a trigger of the user's comes before one of ours."""
-    begins = SQLITE.literal(SQLITE.ours_prefix)
-    theirs = f"type = 'trigger' AND substr(name, 1, length({begins})) <> {begins} COLLATE NOCASE"
-    what = "type, name, sql, tbl_name"
+    theirs, what = _THEIRS, "type, name, sql, tbl_name"
     few = names is not None and len(names) <= NAMES_MAX
     wanted = f"name IN ({', '.join(map(SQLITE.literal, names or ()))})" if few else "1"
     # There is no index on the schema: what is asked together is read once.
@@ -105,10 +105,11 @@ def _read_keys(reader: Reader, tables: Collection[str]) -> dict[str, set[str]]:
 def read_early(reader: Reader, tables: Collection[str]) -> tuple[str, ...]:
     """The statements that make the user's BEFORE triggers anew, in their order, of those tables where one of them may write the
     row that it runs before."""
-    schema = reader.all(
-        "SELECT type, name, tbl_name, sql FROM main.sqlite_schema WHERE type = 'trigger' ORDER BY rowid"
-    )
-    users = [(name, on.lower(), sql) for kind, name, on, sql in schema if not is_ours(kind, name, sql)]
+    if not tables:
+        return ()
+    # Nearly all triggers are ours, and their texts are long.
+    schema = reader.all(f"SELECT name, tbl_name, sql FROM main.sqlite_schema WHERE {_THEIRS} ORDER BY rowid")
+    users = [(name, on.lower(), sql) for name, on, sql in schema]
     wanted = {table.lower() for table in tables} & {on for _, on, _ in users}
     if not wanted:
         return ()

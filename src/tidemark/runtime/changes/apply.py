@@ -16,7 +16,7 @@ from tidemark.contract.script import Script
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.runtime.backfill.catchup import catch_up
 from tidemark.runtime.backfill.fill import fill
-from tidemark.runtime.cascade import awaits, find_left, readers
+from tidemark.runtime.cascade import awaits, find_left, identity, readers
 from tidemark.runtime.changes.carry import carry_memory
 from tidemark.runtime.changes.cutover import cut_over
 from tidemark.runtime.changes.failing import recording_failure
@@ -45,8 +45,8 @@ from tidemark.telling import tell_count
 
 ROUNDS_MAX = 3
 PROJECT = "project"
-UNSEEN = ("", 0.0)
 """Where the ledger has the name of the project that was applied last."""
+UNSEEN = ("", 0.0)
 
 
 @dataclass(frozen=True)
@@ -296,18 +296,18 @@ def finish(duty: Duty, installed: Installed, before: Installed | None) -> Instal
     if installed.script.wide.of:
         return _finish_widening(duty, installed, before)
     # What readers see went on remembering if this was interrupted, however far it had come.
-    carried, seen = carry_memory(duty, installed, before), UNSEEN
+    carried = carry_memory(duty, installed, before)
     if installed.state == "backfilling":
         installed = replace(installed, cursor_at=0) if carried else installed
         seed_marks(duty, installed)
         fill(duty, installed, before)
         # Where it has missed changes it begins again, whatever a comparison would find.
-        seen = _require_no_gap(duty, installed, seen)
+        _require_no_gap(duty, installed)
         installed = duty.write(partial(begin_verifying, duty, installed, before)).value
     catch_up(duty, installed)
     waiting = drainer(duty, installed.script)
     require_as_written(duty, installed, _make_sure(duty, installed, waiting), waiting, installed.script)
-    _require_no_gap(duty, installed, seen)
+    _require_no_gap(duty, installed)
     shown = cut_over(still, installed, before)
     if before is not None:
         rows = [row for row in duty.ledger.derived(before.name) if row.state == "retired"]
@@ -346,12 +346,12 @@ def _make_sure(duty: Duty, installed: Installed, drain: Callable[[], bool] | Non
     )
 
 
-def _require_no_gap(duty: Duty, installed: Installed, seen: tuple[str, float] = UNSEEN) -> tuple[str, float]:
-    """Take a generation out of service that missed changes while it was filled, and raise `Fault`; else give what was seen, and
-    when. As long as nothing of the schema is changed since it was `seen` nothing is looked up again."""
-    now = (duty.session.schema_marker(), duty.clock.now())
+def _require_no_gap(duty: Duty, installed: Installed) -> None:
+    """Take a generation out of service that missed changes while it was filled, and raise `Fault`. As long as nothing of the
+    schema is changed since it was looked at nothing is looked up again."""
+    now, seen = (duty.session.schema_marker(), duty.clock.now()), duty.looked.get(identity(installed), UNSEEN)
     if now[0] == seen[0] and now[1] - seen[1] < LOOK_SECONDS:
-        return seen
+        return
     gap = look_at_catalog(duty.ledger, [installed]).gap(installed)
     if gap:
         record_gap(duty, installed, gap)
@@ -360,7 +360,7 @@ def _require_no_gap(duty: Duty, installed: Installed, seen: tuple[str, float] = 
             left_behind="what readers saw before is as it was; `tidemark apply` begins again",
             retry_safe=True,
         )
-    return now
+    duty.looked[identity(installed)] = now
 
 
 def _finish_widening(duty: Duty, installed: Installed, before: Installed | None) -> Installed:

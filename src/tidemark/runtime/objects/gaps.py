@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from tidemark.contract.script import Capture, Script
+from tidemark.database.session import Session
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.objects.captures import find_fault, sources_of
@@ -88,6 +89,11 @@ def look_at_catalog(ledger: Ledger, rows: Iterable[Installed]) -> Look:
     rows = tuple(rows)
     parts = [part for row in rows for part in _parts_of(row)]
     return Look(find_pieces(ledger.session, *parts), *look_at_sources(ledger, rows))
+
+
+def look_at_pieces(session: Session, installed: Installed) -> Look:
+    """What the catalog shows now of a generation whose sources are as they are recorded."""
+    return Look(find_pieces(session, *_parts_of(installed)), {})
 
 
 def look_and_note(duty: Duty, rows: Iterable[Installed]) -> Look:

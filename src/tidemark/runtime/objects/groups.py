@@ -42,7 +42,7 @@ def with_groups(script: Script, groups: Sequence[Script]) -> Script:
         else piece
         for piece in script.pieces
     )
-    return replace(script, pieces=pieces)
+    return script if pieces == script.pieces else replace(script, pieces=pieces)
 
 
 def _joint_view(script: Script, create: str, groups: Sequence[Script]) -> str:

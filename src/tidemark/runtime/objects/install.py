@@ -18,7 +18,7 @@ from tidemark.runtime.cascade import upstream_first
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.objects.captures import begin_reading, drop_captures, drop_group, left_captures
-from tidemark.runtime.objects.gaps import look_at_catalog, record_gap
+from tidemark.runtime.objects.gaps import look_at_catalog, look_at_pieces, record_gap
 from tidemark.runtime.objects.groups import groups_of, show_again, with_groups
 from tidemark.runtime.objects.pieces import (
     Finding,
@@ -52,32 +52,42 @@ def install_pieces(duty: Duty, installed: Installed) -> Installed:
     findings = inspect_pieces(script, find_pieces(duty.session, script), public=False)
     healths = {finding.piece.name: finding for finding in findings}
     missing = wanting(script, findings)
-    if duty.session.dialect.writers_wait_in_line:
-        # One transaction for everything: whoever writes waits once, for milliseconds.
-        installed = duty.write(partial(_install_all, duty, installed, missing, healths)).value
-    else:
-        for group in group_pieces(duty.session, missing):
-            duty.write(partial(_install_group, duty, group, healths))
-        kept = [piece for piece in script.pieces if piece.kind == "function" and not piece.public]
-        renewed = [piece for piece in kept if piece not in missing]
-        installed = duty.write(partial(_begin_renewed, duty, installed, renewed)).value
+    try:
+        installed = _install_missing(duty, installed, missing, healths)
+    except BaseException:
+        # What was seen was rolled back.
+        duty.looked.pop(_identity(installed), None)
+        raise
     count = sum(piece.kind != "step" for piece in missing)
     duty.listen(Event(script.name, "install", count, count, f"{tell_count(count, 'object')} created"))
     return installed
+
+
+def _install_missing(
+    duty: Duty, installed: Installed, missing: Sequence[Piece], healths: Mapping[str, Finding]
+) -> Installed:
+    if duty.session.dialect.writers_wait_in_line:
+        # One transaction for everything: whoever writes waits once, for milliseconds.
+        return duty.write(partial(_install_all, duty, installed, missing, healths)).value
+    for group in group_pieces(duty.session, missing):
+        duty.write(partial(_install_group, duty, group, healths))
+    kept = [piece for piece in installed.script.pieces if piece.kind == "function" and not piece.public]
+    renewed = [piece for piece in kept if piece not in missing]
+    return duty.write(partial(_begin_renewed, duty, installed, renewed)).value
 
 
 def _install_all(
     duty: Duty, installed: Installed, missing: Sequence[Piece], healths: Mapping[str, Finding]
 ) -> Installed:
     _install_group(duty, missing, healths)
-    return begin_filling(duty, installed)
+    return begin_filling(duty, installed, look=True)
 
 
 def _begin_renewed(duty: Duty, installed: Installed, functions: Sequence[Piece]) -> Installed:
     """Have a generation filled whose functions were there: what a writer's session compiled for a column of another type fails
     there for as long as it is connected, unless the function is written again."""
     duty.session.script(*(one.create.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1) for one in functions))
-    return begin_filling(duty, installed)
+    return begin_filling(duty, installed, look=True)
 
 
 def _install_group(duty: Duty, group: Sequence[Piece], healths: Mapping[str, Finding]) -> None:
@@ -86,11 +96,15 @@ def _install_group(duty: Duty, group: Sequence[Piece], healths: Mapping[str, Fin
     duty.session.script(*creation(duty.session, group, anew))
 
 
-def begin_filling(duty: Duty, installed: Installed) -> Installed:
-    """Set the checkpoints of a generation whose captures are there and have it filled, in the caller's transaction."""
+def begin_filling(duty: Duty, installed: Installed, *, look: bool = False) -> Installed:
+    """Set the checkpoints of a generation whose captures are there and have it filled, in the caller's transaction; with `look`
+    it is seen, too, that they are, so that nobody has to look again as long as nothing of the schema is changed."""
     about = {"name": installed.name, "generation": installed.generation}
+    seen = (duty.session.schema_marker(), duty.clock.now()) if look else None
     begin_reading(duty.ledger, installed.script)
-    record_sources(duty.ledger, installed.script)
+    wrong = record_sources(duty.ledger, installed.script)
+    if seen is not None and wrong is None and not look_at_pieces(duty.session, installed).gap(installed):
+        duty.looked[_identity(installed)] = seen
     duty.ledger.run("set_cursor", {**about, "cursor_at": 0, "cursor_total": 0})
     return replace(duty.ledger.move(installed, "backfilling"), cursor_at=0, cursor_total=0)
 

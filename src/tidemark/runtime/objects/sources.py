@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 
-from tidemark.contract.script import Script
+from tidemark.contract.script import Capture, Script
 from tidemark.dialect import Dialect
 from tidemark.runtime.ledger import FEW_MAX, Installed, Ledger
 from tidemark.runtime.objects.pieces import mirror_pieces
@@ -63,14 +63,15 @@ class Change:
     loses: bool = False
 
 
-def record_sources(ledger: Ledger, script: Script) -> None:
-    """Write down what the sources of a generation are, in the caller's transaction."""
+def record_sources(ledger: Ledger, script: Script) -> Change | None:
+    """Write down what the sources of a generation are, in the caller's transaction; give what is wrong with them all the same."""
     of = (script.name, script.generation)
     facts = _read(ledger, {of: script}).get(of, [])
     text = json.dumps(
         {"anchor": ledger.value("read_anchor"), "facts": [astuple(fact) for fact in facts if fact.comes < 2]}
     )
     ledger.run("set_facts", {"derived": script.name, "generation": script.generation, "facts": text})
+    return compare([fact for fact in facts if fact.comes < 2], facts, here=True)
 
 
 def find_changes(ledger: Ledger, rows: Iterable[Installed]) -> dict[Generation, Change]:
@@ -136,10 +137,11 @@ def settle_sources(ledger: Ledger, rows: Iterable[Installed]) -> None:
 
 def _read(ledger: Ledger, scripts: Mapping[Generation, Script]) -> dict[Generation, list[Fact]]:
     numbered = list(scripts)
+    captures = ledger.captures() if any(script.logs for script in scripts.values()) else {}
     watches = [
         {"of": str(number), "source": source, "columns": columns, **about}
         for number, of in enumerate(numbered)
-        for about in (_about(ledger.session.dialect, scripts[of]),)
+        for about in ({**_about(ledger.session.dialect, scripts[of]), "fires": _fires(scripts[of], captures)},)
         for source, columns in scripts[of].watches
     ]
     found: dict[Generation, list[Fact]] = {}
@@ -149,6 +151,13 @@ def _read(ledger: Ledger, scripts: Mapping[Generation, Script]) -> dict[Generati
         fact = Fact(source, part, definition, identity, touched, int(comes), bool(goes))
         found.setdefault(numbered[int(number)], []).append(fact)
     return found
+
+
+def _fires(script: Script, captures: Mapping[str, Capture]) -> list[str]:
+    """The names of the triggers that a generation has on its sources: its own, and those of the captures that it reads. There may
+    be those of hundreds of others."""
+    parts: list[Script | Capture] = [script, *(captures[log.source] for log in script.logs if log.source in captures)]
+    return [piece.name for part in parts for piece in part.pieces if piece.kind == "trigger"]
 
 
 def _about(dialect: Dialect, script: Script) -> dict[str, str | list[str]]:

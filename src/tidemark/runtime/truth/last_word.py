@@ -55,7 +55,7 @@ def last_word(
     """Compare a table of so many rows with its query as it is written, if it is small; `to_be` is what its view will be, where
     nobody sees it yet. `drain` applies what waits for it. Raises `Lost`, and `Fault` when asked to stop."""
     query = to_be or installed.script
-    beneath = [one for one in duty.ledger.derived() if one.script.supports == installed.name and one.state == "live"]
+    beneath = [one for one in duty.ledger.supporting(installed.name) if one.state == "live"]
 
     def settle() -> None:
         for one in beneath:
@@ -96,8 +96,8 @@ def _why_not(duty: Duty, script: Script, rows: int) -> str:
     size = int(duty.ledger.value("measure_sources", {"sources": json.dumps(script.sources)}) or 0)
     if size > BYTES_MAX:
         return f"its sources have {size / 1024**2:,.0f} MB: tidemark verify --as-written does it"
-    shown = {identity(one) for one in duty.ledger.derived() if one.state == "live"}
-    if not reads_of(script) <= shown:
+    above = duty.ledger.derived(*sorted({kept.derived for kept in script.reads})) if script.reads else ()
+    if not reads_of(script) <= {identity(one) for one in above if one.state == "live"}:
         return "what it reads is shown by another definition"
     if script.home and duty.ledger.value("read_home") != script.home:
         return f"unqualified names are looked up in {script.home} no more"
