@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _CAPITALS = {ord(capital): capital.lower() for capital in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
@@ -18,6 +19,7 @@ def ascii_lower(name: str) -> str:
     return name.translate(_CAPITALS)
 
 
+@lru_cache(maxsize=4096)
 def quote(*parts: str) -> str:
     """An identifier, quoted; several parts are joined by dots, and an empty schema before a name is left out."""
     kept = parts[1:] if len(parts) > 1 and not parts[0] else parts

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from tidemark.maintenance.key_types import Spelling
@@ -45,7 +46,13 @@ class RowText:
 
     def at(self, row: str) -> str:
         """The text with every column taken from `row`."""
-        return "".join(piece if isinstance(piece, str) else piece.at_row(row) for piece in self.pieces)
+        if row not in self._at:
+            self._at[row] = "".join(piece if isinstance(piece, str) else piece.at_row(row) for piece in self.pieces)
+        return self._at[row]
+
+    @cached_property
+    def _at(self) -> dict[str, str]:
+        return {}
 
     def as_written(self) -> str:
         """The text with every column under the alias of its own scan."""

@@ -331,7 +331,8 @@ class Ledger(Book):
 
     def forget(self, installed: Installed) -> None:
         """Remove every record of a generation whose objects are gone; its history stays."""
-        parameters = {"name": installed.name, "generation": installed.generation}
+        parameters: dict[str, int | str] = {"name": installed.name, "generation": installed.generation}
+        parameters["derived"] = installed.name
         about = (
             "remove_checkpoints",
             "remove_marks",
@@ -346,8 +347,7 @@ class Ledger(Book):
             "remove_derived",
             "end_renaming",
         )
-        for name in about:
-            self.run(name, {**parameters, "derived": installed.name})
+        self.session.run_all([text for text in map(self.text, about) if text], parameters)
         last = max(self.last_generation(installed.name), installed.generation)
         self.run("set_meta", {"key": f"generation of {installed.name}", "value": str(last)})
 

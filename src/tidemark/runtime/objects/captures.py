@@ -215,9 +215,10 @@ def _create_group(duty: Duty, group: Sequence[Piece], healths: Mapping[str, str]
 
 
 def drop_group(duty: Duty, group: Sequence[Piece]) -> None:
-    """Drop pieces, in the caller's transaction."""
+    """Drop pieces, in the caller's transaction; indexes go with their tables, for which SQLite would look through the schema."""
     set_patience(duty.ledger, patience(group))
-    duty.session.script(*(piece.drop for piece in group))
+    tables = {piece.name for piece in group if piece.kind == "table"}
+    duty.session.script(*(one.drop for one in group if not (one.kind == "index" and one.on in tables)))
 
 
 def reshape(duty: Duty, known: Capture, capture: Capture) -> None:
