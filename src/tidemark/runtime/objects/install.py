@@ -230,11 +230,15 @@ def remove(duty: Duty, installed: Installed, among: Remaining | None = None) -> 
         public = [piece for piece in going if piece.public]
         installed = duty.write(partial(_hide, duty, installed, public)).value
         going = [piece for piece in going if not piece.public]
-    for group in group_pieces(duty.session, going, dropping=True):
+    groups, last = group_pieces(duty.session, going, dropping=True), list[Piece]()
+    reads_alone = among is None or bool(left_captures(installed, others))
+    if groups and not reads_alone:
+        last = groups.pop()
+    for group in groups:
         duty.write(partial(drop_group, duty, group))
-    if among is None or left_captures(installed, others):
+    if reads_alone:
         drop_captures(duty, installed)
-    duty.write(partial(duty.ledger.forget, installed))
+    duty.write(partial(_drop_last, duty, installed, last))
 
 
 def own_pieces(script: Script, others: Iterable[Script]) -> list[Piece]:
@@ -260,6 +264,11 @@ def _drop_all(duty: Duty, installed: Installed, going: Sequence[Piece], unread: 
     drop_group(duty, going)
     for source in unread:
         duty.ledger.run("remove_capture", {"source": source})
+    duty.ledger.forget(installed)
+
+
+def _drop_last(duty: Duty, installed: Installed, going: Sequence[Piece]) -> None:
+    drop_group(duty, going)
     duty.ledger.forget(installed)
 
 
