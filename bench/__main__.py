@@ -9,11 +9,11 @@ import sys
 import time
 from pathlib import Path
 
-from bench import backfill, big, crew, duties, eta, fills, ingest, lag, sqlite_rows, surface, ticks, writers
+from bench import backfill, big, crew, duties, eta, fills, ingest, lag, many, sqlite_rows, surface, ticks, writers
 from bench.budgets import Figure, budget_table
 
 PARTS = ("start", "sqlite", "duties", "ticks", "lag", "postgres", "backfill")
-LONG = ("backlog", "week", "big", "surface", "ingest", "fills", "crew", "eta")
+LONG = ("backlog", "week", "big", "surface", "ingest", "fills", "crew", "eta", "many")
 
 
 def arguments() -> argparse.Namespace:
@@ -44,7 +44,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--engines",
         default="",
-        help="for backfill, fills, big, backlog, week, ingest and surface: sqlite, postgresql or both (default)",
+        help="for backfill, fills, big, backlog, week, ingest, surface and many: sqlite, postgresql or both (default)",
     )
     parser.add_argument("--changes", type=int, default=1_000_000, help="changes in the backlog")
     parser.add_argument("--events", type=int, default=100_000, help="events that streams take")
@@ -124,6 +124,8 @@ def main() -> int:
         )
         tables.append(surface.table(probes))
         figures += found
+    if "many" in parts:
+        tables.append(many.table(many.measure(count=20 if options.quick else 400, engines=engines, say=say)))
     tables.append(budget_table(figures))
     head = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     text = "\n\n".join([f"{head}, {time.monotonic() - begun:.0f} s", *("\n".join(lines) for lines in tables)])

@@ -46,8 +46,7 @@ from tidemark.telling import tell_count
 ROUNDS_MAX = 3
 PROJECT = "project"
 """Where the ledger has the name of the project that was applied last."""
-UNSEEN = ("", -math.inf)
-GLANCE_SECONDS = 1.0
+UNSEEN = ("", 0.0)
 
 
 @dataclass(frozen=True)
@@ -302,10 +301,8 @@ def finish(duty: Duty, installed: Installed, before: Installed | None) -> Instal
         installed = replace(installed, cursor_at=0) if carried else installed
         seed_marks(duty, installed)
         fill(duty, installed, before)
-        looked_at = duty.looked.get(identity(installed), UNSEEN)[1]
-        if duty.clock.now() - looked_at >= GLANCE_SECONDS:
-            # Where it has missed changes it begins again, whatever a comparison would find. What goes quickly is looked at once.
-            _require_no_gap(duty, installed)
+        # Where it has missed changes it begins again, whatever a comparison would find.
+        _require_no_gap(duty, installed)
         installed = duty.write(partial(begin_verifying, duty, installed, before)).value
     catch_up(duty, installed)
     waiting = drainer(duty, installed.script)
