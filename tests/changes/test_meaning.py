@@ -216,4 +216,10 @@ def test_a_trigger_that_was_off_for_a_while_is_noticed(pg: Place) -> None:
         pg.tidemark.apply()
         pg.drained()
         assert {one.captures for one in pg.tidemark.status()} == {"ok"}
+    # Each remembers the triggers that are its own, however many others read the same table.
+    own = pg.rows("SELECT tgname FROM pg_trigger WHERE tgrelid = 't'::regclass AND tgname LIKE '%insert_counted%'")
+    pg.run(*(f'ALTER TABLE t {word} TRIGGER "{name}"' for (name,) in own for word in ("DISABLE", "ENABLE ALWAYS")))
+    noticed = {one.name: "of t was switched" in one.captures for one in pg.tidemark.status()}
+    assert own and noticed == {"counted": True, "ticked": False, "other": False}
+    pg.tidemark.apply()
     pg.verified()

@@ -11,6 +11,9 @@ from tidemark.database.open import open_session
 from tidemark.dialect import Dialect
 from tidemark.runtime.backfill import fill_pages
 from tidemark.runtime.changes import apply, meanwhile
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.ledger import Installed
+from tidemark.runtime.objects import install
 from tidemark.runtime.pace import Pace, choose_pace
 from tidemark.runtime.progress import Event
 
@@ -120,3 +123,26 @@ def test_a_filling_beside_which_the_source_was_changed_begins_again_before_anyth
         tidemark.apply()
         assert tidemark.plan().is_empty and all(report.clean for report in tidemark.verify())
         assert sorted(session.all("SELECT * FROM threads")) == sorted(session.all(query))
+
+
+def test_a_trigger_that_goes_before_the_filling_begins_is_missed(
+    engine_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its place in the schema is looked at when the filling begins; what was seen then counts while the schema is the same."""
+    shop, project = Shop(engine_url), Project("shop")
+    shop.run("CREATE TABLE posts (id integer PRIMARY KEY, thread_id integer)", "INSERT INTO posts VALUES (1, 1)")
+    project.derive("threads", query="SELECT thread_id, count(*) AS n FROM posts GROUP BY thread_id", freshness="commit")
+    looks, begin = list[object](), install.begin_filling
+
+    def lose(duty: Duty, installed: Installed, **about: bool) -> Installed:
+        trigger = next(piece for piece in installed.script.pieces if piece.kind == "trigger" and piece.capture)
+        duty.session.script(trigger.drop)
+        return begin(duty, installed, **about)
+
+    missed = pytest.raises(Fault, match="missed changes while it was filled: trigger .* is missing")
+    with missed, monkeypatch.context() as patch:
+        patch.setattr(install, "begin_filling", lose)
+        Tidemark(project, engine_url).apply()
+    monkeypatch.setattr(apply, "look_at_catalog", lambda *about: looks.append(about))
+    Tidemark(project, engine_url).apply()
+    assert not looks and all(report.clean for report in Tidemark(project, engine_url).verify())
