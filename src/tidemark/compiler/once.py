@@ -77,6 +77,8 @@ def compiler_of(link: Link, catalog: Catalog, session: Asked, known: Compiled) -
     def compile_over(generation: int, *upstream: Script, **about: Any) -> Script:
         # Thresholds may still be added to a declaration that was compiled before.
         basis = (link.declaration, tuple(link.declaration.crossings), catalog, upstream)
+        # What is said empty is not said.
+        about = {name: value for name, value in about.items() if value}
         place = (link.declaration.name, generation, tuple(sorted(about.items())))
         before = known.get(place)
         if before is not None and before[0] == basis:

@@ -7,8 +7,9 @@ written; fields that this version does not know, or that an older one did not wr
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from tidemark.contract.script import Capture, Script
@@ -63,38 +64,48 @@ def revive(kind: type[T], data: Any) -> T:
 
     Raises `KeyError` for an unknown or a missing field and `TypeError` for data of another shape.
     """
-    return cast(T, _revive(kind, data))
+    return cast(T, _reader(kind)(data))
 
 
-def _revive(kind: Any, data: Any) -> Any:
+@cache
+def _reader(kind: Any) -> Callable[[Any], Any]:
+    """What makes a value of that kind of plain data. A project has hundreds of scripts, and each of them hundreds of values."""
     if isinstance(kind, type) and is_dataclass(kind):
-        if not isinstance(data, dict):
-            raise TypeError(f"{kind} from {type(data).__name__}")
-        hints = _hints(kind)
-        unknown = set(data) - set(hints) - FORGOTTEN
-        if unknown:
-            raise KeyError(f"unknown field {sorted(unknown)[0]}")
-        required = _required(kind)
-        if not required <= set(data):
-            raise KeyError(f"missing field {sorted(required - set(data))[0]}")
-        return cast(Any, kind)(**{name: _revive(hints[name], value) for name, value in data.items() if name in hints})
+        return partial(_read_fields, kind)
     if get_origin(kind) is tuple:
         members = get_args(kind)
         if len(members) == 2 and members[1] is Ellipsis:
-            return tuple(_revive(members[0], item) for item in data)
-        return tuple(_revive(member, item) for member, item in zip(members, data, strict=True))
+            one = _reader(members[0])
+            return lambda data: tuple(map(one, data))
+        each = [_reader(member) for member in members]
+        return lambda data: tuple(read(item) for read, item in zip(each, data, strict=True))
     inner = [member for member in get_args(kind) if is_dataclass(member)]
-    if inner and data is not None:
-        return _revive(inner[0], data)
-    return tuple(data) if isinstance(data, list) else data
+    if inner:
+        whole = _reader(inner[0])
+        return lambda data: None if data is None else whole(data)
+    return lambda data: tuple(data) if isinstance(data, list) else data
+
+
+def _read_fields(kind: Any, data: Any) -> Any:
+    if not isinstance(data, dict):
+        raise TypeError(f"{kind} from {type(data).__name__}")
+    readers = _readers(kind)
+    if not data.keys() <= readers.keys():
+        unknown = data.keys() - readers.keys() - FORGOTTEN
+        if unknown:
+            raise KeyError(f"unknown field {sorted(unknown)[0]}")
+    required = _required(kind)
+    if not required <= data.keys():
+        raise KeyError(f"missing field {sorted(required - data.keys())[0]}")
+    return kind(**{name: readers[name](value) for name, value in data.items() if name in readers})
+
+
+@cache
+def _readers(kind: type[Any]) -> dict[str, Callable[[Any], Any]]:
+    return {name: _reader(hint) for name, hint in get_type_hints(kind).items()}
 
 
 @cache
 def _required(kind: type[Any]) -> frozenset[str]:
     plain = (f for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING)
     return frozenset(f.name for f in plain)
-
-
-@cache
-def _hints(kind: type[Any]) -> dict[str, Any]:
-    return get_type_hints(kind)
