@@ -64,7 +64,7 @@ def revive(kind: type[T], data: Any) -> T:
 
     Raises `KeyError` for an unknown or a missing field and `TypeError` for data of another shape.
     """
-    return cast(T, _reader(kind)(data))
+    return cast(T, _reader(cast(Any, kind))(data))
 
 
 @cache
@@ -81,7 +81,7 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
         return lambda data: tuple(read(item) for read, item in zip(each, data, strict=True))
     inner = [member for member in get_args(kind) if is_dataclass(member)]
     if inner:
-        whole = _reader(inner[0])
+        whole = _reader(cast(Any, inner[0]))
         return lambda data: None if data is None else whole(data)
     return lambda data: tuple(data) if isinstance(data, list) else data
 
