@@ -127,12 +127,17 @@ def main() -> int:
     if "many" in parts:
         tables.append(many.table(many.measure(count=20 if options.quick else 400, engines=engines, say=say)))
     tables.append(budget_table(figures))
-    head = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    text = "\n\n".join([f"{head}, {time.monotonic() - begun:.0f} s", *("\n".join(lines) for lines in tables)])
-    print(text)
-    if options.out:
-        options.out.write_text(text + "\n")
+    tell(tables, time.monotonic() - begun, options.out)
     return 0
+
+
+def tell(tables: list[list[str]], seconds: float, out: Path | None) -> None:
+    """Print the tables, and write them where that is wanted."""
+    head = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    text = "\n\n".join([f"{head}, {seconds:.0f} s", *("\n".join(lines) for lines in tables)])
+    print(text)
+    if out:
+        out.write_text(text + "\n")
 
 
 if __name__ == "__main__":
