@@ -367,18 +367,16 @@ SELECT concat_ws(' ', (SELECT value FROM tidemark._meta WHERE key = 'cluster'),
                  (SELECT CAST(d.oid AS text) FROM pg_database AS d WHERE d.datname = current_database()),
                  CAST(CAST('tidemark._meta' AS regclass) AS oid));
 
+-- name: list_numbered
+-- The tables of ours that number their rows: the sequence, the quoted table, the quoted column.
+SELECT pg_get_serial_sequence(CAST(CAST(a.attrelid AS regclass) AS text), a.attname), CAST(CAST(a.attrelid AS regclass) AS text),
+    quote_ident(a.attname)
+FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
+WHERE a.attidentity <> '' AND NOT a.attisdropped AND c.relnamespace = to_regnamespace('tidemark') AND c.relkind = 'r';
+
 -- name: pass_numbers
--- Let every table of ours that numbers its rows go on behind the last one that is there.
-SELECT max(setval(found.numbers, found.last))
-FROM (
-    SELECT pg_get_serial_sequence(CAST(CAST(a.attrelid AS regclass) AS text), a.attname) AS numbers,
-        CAST((xpath('//n/text()', query_to_xml(format('SELECT max(%I) AS n FROM %s', a.attname, CAST(a.attrelid AS regclass)),
-                                               false, true, '')))[1] AS text)::int8 AS last
-    FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
-    WHERE a.attidentity <> '' AND NOT a.attisdropped AND c.relnamespace = to_regnamespace('tidemark') AND c.relkind = 'r'
-) AS found
-JOIN pg_sequences AS s ON found.numbers = quote_ident(s.schemaname) || '.' || quote_ident(s.sequencename)
-WHERE found.last > coalesce(s.last_value, 0);
+-- Let one of them go on behind the last row that is there.
+SELECT setval(CAST(:numbers AS regclass), greatest(max({column}), nextval(CAST(:numbers AS regclass)))) FROM {table};
 
 -- name: read_sweep
 -- How far the newest sweep has come, how many seconds ago it began, how many ago the last complete one began, and whether it

@@ -159,9 +159,13 @@ SELECT 0;
 -- Which database this is for what `read_facts` tells: a file carries all of that along.
 SELECT 'file';
 
+-- name: list_numbered
+-- The tables of ours of which a restore may take numbers back: the engine looks at the rows that are there by itself.
+SELECT '', '', '' WHERE 0;
+
 -- name: pass_numbers
--- Let every table of ours that numbers its rows go on behind the last one that is there: the engine looks by itself.
-SELECT NULL;
+-- What lets one of them go on behind the last row that is there.
+SELECT :numbers, max({column}) FROM {table};
 
 -- name: read_sweep
 -- How far the newest sweep has come, how many seconds ago it began, how many ago the last complete one began, and whether it

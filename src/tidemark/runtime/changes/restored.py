@@ -55,7 +55,8 @@ def _settle(duty: Duty, begun: Collection[str]) -> None:
     rows = ledger.derived()
     settle_sources(ledger, rows)
     # Where rows came after the triggers, what these wrote has numbers that the dump gives again.
-    ledger.value("pass_numbers")
+    for numbers, table, column in ledger.all("list_numbered"):
+        ledger.value("pass_numbers", {"numbers": numbers}, table=table, column=column)
     for row in rows:
         if row.name not in begun and row.state != "retired":
             ledger.run("mark_unverified", {"name": row.name, "generation": row.generation})
