@@ -216,6 +216,19 @@ def test_rows_that_are_kept_keep_each_column(opened: Callable[[str], Town]) -> N
         assert all(one.clean for one in town.engine.verify())
 
 
+def test_rows_that_wait_for_their_first_change_begin_in_the_generation_before(opened: Callable[[str], Town]) -> None:
+    town = opened("now")
+    options: dict[str, Any] = {"freshness": "tick", "keep_rows": True, "marks": "now"}
+    town.user.execute("INSERT INTO facts (id, g, v) VALUES (1, 1, 7), (2, 2, 5), (3, 3, 4)")
+    town.declare("best", GREATEST.format(more=""), **options)
+    town.engine.apply()
+    for g, (name, was) in enumerate((("best", None), ("greatest", "best")), start=1):
+        town.user.execute(f"UPDATE facts SET v = 9 WHERE g = {g}")
+        town.declare(name, GREATEST.format(more=f", min(v) AS {name}_low"), was, **options)
+        town.engine.apply()
+        assert town.rows(f"SELECT g, top FROM {name} ORDER BY g") == [(1, 9), (2, 9)][:g]
+
+
 def _never_again(*_: Any, **__: Any) -> bool:
     return False
 

@@ -319,3 +319,61 @@ def test_a_whole_result_too_large_for_one_transaction_is_added_up(
         tidemark.tick()
         assert place.is_true() and "too much for one transaction" in place.status(tidemark).reason
         assert all(report.clean for report in tidemark.verify())
+
+
+BEGUN = {
+    "grouped": "SELECT {note} AS k, count(*) AS n FROM posts p GROUP BY {note}",
+    "joined": "SELECT t.id, count(*) AS n FROM threads t JOIN posts p ON {note} = t.id GROUP BY t.id",
+    "scanned": "SELECT {name} AS k, count(*) AS n FROM posts p JOIN threads t ON t.id = p.thread_id GROUP BY {name}",
+}
+
+
+@contextlib.contextmanager
+def _begun(url: str, shape: str) -> Iterator[tuple[Place, Tidemark]]:
+    """A table whose rows begin with the first change after deployment. Of 1, 2 and 7 there are rows before."""
+    with _place(url, WELL, 40) as place:
+        number, seven = NUMBER[place.engine], GOOD[place.engine].format(7)
+        named = " ".join(
+            f"UPDATE threads SET name = {GOOD[place.engine].format(one)} WHERE id = {one};" for one in (1, 2, 3)
+        )
+        place.write(f"{named} INSERT INTO threads VALUES (7, {seven}); INSERT INTO posts VALUES (50, 7, {seven})")
+        place.query = BEGUN[shape].format(note=number.format("p.note"), name=number.format("t.name"))
+        project = Project("forum")
+        if shape == "scanned":
+            project.source("posts", capture="scan", watermark="id")
+        project.derive("begun", query=place.query, marks="now", keep_rows=True)
+        tidemark = Tidemark(project, place.url)
+        tidemark.apply(allow_drop=True)
+        yield place, tidemark
+
+
+@pytest.mark.parametrize("small", [False, True], ids=["at once", "in small steps"])
+@on_engines_in_turn("shape", BEGUN)
+def test_rows_that_begin_with_a_change_begin_beside_one_that_cannot_be_read(
+    engine_url: str, shape: str, small: bool, request: pytest.FixtureRequest
+) -> None:
+    if small:
+        request.getfixturevalue("in_small_steps")
+    with _begun(engine_url, shape) as (place, tidemark):
+        assert place.user.all("SELECT * FROM begun") == []
+        one, three = (GOOD[place.engine].format(number) for number in (1, 3))
+        if shape == "scanned":
+            place.write("UPDATE threads SET name = 'no number' WHERE id = 3; INSERT INTO posts VALUES (60, 1, NULL)")
+            mended = f"UPDATE threads SET name = {three} WHERE id = 3; INSERT INTO posts VALUES (61, 2, NULL)"
+        else:
+            place.write("UPDATE posts SET note = NULL WHERE id > 1 AND id % 2 = 0")
+            place.note(1, None)
+            mended = f"DELETE FROM posts WHERE id = 1; UPDATE posts SET note = {one} WHERE id < 9"
+        # While it stands nothing is taken for read.
+        for _ in range(2):
+            with pytest.raises(Unacceptable, match=SAID[place.engine]):
+                tidemark.tick()
+            assert place.user.all("SELECT * FROM begun") == []
+        place.write(mended)
+        tidemark.tick()
+        true = {one for one in place.user.all(place.query) if one[0] != 7}
+        assert {*place.user.all("SELECT * FROM begun")} == true and len(true) >= 2
+        assert "could not be read" in str(tidemark.history("begun")[0].message)
+        place.write(f"INSERT INTO posts VALUES (70, 7, {GOOD[place.engine].format(7)})")
+        tidemark.tick()
+        assert {*place.user.all("SELECT * FROM begun")} == {*place.user.all(place.query)}

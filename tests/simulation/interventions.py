@@ -9,7 +9,7 @@ statement, every beginning and every end of a transaction; after a theft no writ
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,11 +18,13 @@ from tests.simulation.upkeep import Killed
 from tidemark.contract.script import Script
 from tidemark.contract.ways import following
 from tidemark.database.session import Unacceptable
+from tidemark.runtime.ticks.apart import begins_with_changes
 
 COUNTED = frozenset({"run", "all", "one", "alone"})
 WRITES = frozenset({"write", "chunk"})
 # A worker that lost its duty may still write down that its run has ended, and gives back what is not its own any more.
 HARMLESS = re.compile(r"tidemark(__|\._)(run|lease)\b")
+RUNS = re.compile(r"tidemark(__|\._)run\b")
 LEASES = {"sqlite": "tidemark__lease", "postgres": "tidemark._lease"}
 UNREAD = 7
 """In every tick of so many what changed cannot be read."""
@@ -43,9 +45,10 @@ class WatchedSession:
         self.steps_inside = 0
         self.killed = False
         self.robbed = False
-        self.unread: Collection[str] = ()
+        self.unread: Mapping[str, str] = {}
         self.readable = 0
         self._written: list[str] = []
+        self._first = ""
 
     def arm(self, at: int | None, act: Act) -> None:
         """Count from the beginning; do `act` at that step (None: never)."""
@@ -54,8 +57,8 @@ class WatchedSession:
 
     @property
     def is_fenced(self) -> bool:
-        """Whether a write transaction is open that has looked at its lease."""
-        return self.inside in WRITES and self.steps_inside > 1
+        """Whether a write transaction is open that has looked at its lease. Who begins with its run writes down its bad end."""
+        return self.inside in WRITES and self.steps_inside > 1 and not RUNS.search(self._first)
 
     def _step(self) -> None:
         self.count += 1
@@ -66,12 +69,16 @@ class WatchedSession:
                 self.at = at
 
     def misread(self, script: Script, ticks: int) -> None:
-        """Where a tick of this number meets a value that is gone, let nothing of what changed be read from some statement on."""
-        self.unread, self.readable = readers(script) if ticks % UNREAD == 0 else (), ticks // UNREAD % 4
+        """Where a tick of this number meets a value that is gone, let nothing of what changed be read from some statement on; but
+        where rows begin with a change, each that is read alone."""
+        self.unread, self.readable = readers(script) if ticks % UNREAD == 0 else {}, ticks // UNREAD % 4
 
     def _read(self, sql: str) -> None:
         """Fail at what cannot be read, once so many statements could."""
         if sql in self.unread:
+            slice_ = self.unread[sql]
+            if slice_ and self.session.all(f"SELECT count(*) FROM {slice_}") <= [(1,)]:
+                return
             self.readable -= 1
             if self.readable < 0:
                 raise Unacceptable("a value that is gone cannot be read")
@@ -84,6 +91,7 @@ class WatchedSession:
         def counted(sql: str, *rest: Any) -> Any:
             self._step()
             self._read(sql)
+            self._first = self._first or sql
             if self.inside in WRITES and name == "run":
                 self._written.append(sql)
             return found(sql, *rest)
@@ -97,6 +105,7 @@ class WatchedSession:
         for statement in statements:
             self._step()
             self._read(statement)
+            self._first = self._first or statement
         self._written += statements if self.inside in WRITES else []
         return list(self.session.run_all(statements, parameters))
 
@@ -119,7 +128,7 @@ class WatchedSession:
         """A transaction of the session, with a step before it, and one before it is committed; others may write before it."""
         self.between()
         self._step()
-        self._written = []
+        self._written, self._first = [], ""
         self.steps_inside = 0
         try:
             with self.session.transaction(mode, snapshot=snapshot, holding=holding):
@@ -133,17 +142,17 @@ class WatchedSession:
             raise Failure("fencing", "", f"a worker that had lost its duty committed {harmful[:3]}")
 
 
-def readers(script: Script) -> frozenset[str]:
-    """The statements of a tick that read what changed, and evaluate expressions of the query over it."""
-    if script.tick is None:
-        return frozenset()
-    found = [text for log in script.tick.logs for text in (*following(log.affected, script.sources), *log.added)]
-    carry = script.applier.carry
-    if carry is None or not carry.rows:
-        # A scan reads rows as they are, where no value is gone. Doing without it is harmless, but where rows begin with what is
-        # scanned: nothing else tells of them.
-        found += [one.text for scan in script.tick.scans for one in scan.affected]
-    return frozenset([*found, *(one.add for one in (script.tick.products.products if script.tick.products else ()))])
+def readers(script: Script) -> dict[str, str]:
+    """The statements of a tick that read what changed, and evaluate expressions of the query over it; with the slice that each
+    reads where nothing but a change tells of the rows that begin with it."""
+    tick = script.tick
+    if tick is None:
+        return {}
+    found = [(log.slice, text) for log in tick.logs for text in (*following(log.affected, script.sources), *log.added)]
+    found += [(scan.slice, one.text) for scan in tick.scans for one in scan.affected]
+    found += [("", one.add) for one in (tick.products.products if tick.products else ())]
+    alone = begins_with_changes(script)
+    return {text: slice_ if alone else "" for slice_, text in found}
 
 
 def nothing() -> None:

@@ -29,7 +29,7 @@ from tests.simulation.upkeep import Killed
 from tidemark.compiler import stages, supports
 from tidemark.contract.script import Capture, Script
 from tidemark.database.open import open_session
-from tidemark.database.session import Conflict
+from tidemark.database.session import Conflict, Unacceptable
 from tidemark.declare import Project
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.model import Catalog, Declaration, Source, Table
@@ -154,7 +154,8 @@ class Keeper:
             for one in self._served(self.held):
                 session.robbed = has_work(other, one.script)
                 self.tally.duties["thefts"] += session.robbed
-                self._tick_one(other, "thief", one, order.batches)
+                with contextlib.suppress(Unacceptable):
+                    self._tick_one(other, "thief", one, order.batches)
             return True
         finally:
             thief.close()
@@ -357,7 +358,7 @@ class Keeper:
                     return report.drained
         finally:
             if self.session is duty.session:
-                self.held, self.session.unread = "", ()
+                self.held, self.session.unread = "", {}
             lease.release()
 
     def pending(self, name: str) -> bool:

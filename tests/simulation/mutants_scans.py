@@ -22,19 +22,21 @@ from tests.simulation.scans import play
 from tidemark.contract.scans import SourceScan
 from tidemark.contract.script import Script
 from tidemark.errors import Fault
-from tidemark.runtime.ticks import scanning
+from tidemark.runtime.changes import cutover
+from tidemark.runtime.ticks import apart, scanning, seals
 
 CAUGHT = ("different", "drift")
 
 
 @dataclass(frozen=True)
 class ScanMistake:
-    """A mistake on an engine: a patched protocol, or an edited scan."""
+    """A mistake on an engine: a patched protocol, or an edited scan. It is hunted from the program `begin` on."""
 
     engine: str
     word: str
     patch: Patch | None = None
     edit: Callable[[SourceScan], SourceScan] | None = None
+    begin: int = 0
 
     @property
     def name(self) -> str:
@@ -59,15 +61,41 @@ def _no_cut(scan: SourceScan) -> SourceScan:
     return replace(scan, cut=f"DELETE FROM {scan.slice} WHERE 1 = 0")
 
 
+def _not_at(place: Any, name: str) -> Patch:
+    """Something is not done."""
+
+    def patch(met: Met) -> AbstractContextManager[Any]:
+        def nothing(*_: Any) -> None:
+            met["changed"] += 1
+
+        return mock.patch.object(place, name, nothing)
+
+    return patch
+
+
+def first_half(met: Met) -> AbstractContextManager[Any]:
+    """Of changes that cannot be read together the first half is followed."""
+    original = apart.halves
+
+    def halves(*places: int) -> Any:
+        met["changed"] += 1
+        return original(*places)[:1]
+
+    return mock.patch.object(apart, "halves", halves)
+
+
 MISTAKES = [
     ("position split by a batch", None, _no_cut),
     ("position left early", text("stay_inside", "SET behind = :behind", "SET mark = inside, inside = NULL"), None),
     ("mark without effects", effects_lost, None),
     ("mark at the target at once", text("advance_mark", r"SET mark = \(SELECT.*?LIMIT 1\)", "SET mark = target"), None),
+    ("half of what can be read", first_half, None),
     ("seed over an older mark", text("find_marks", "WHERE derived IN", "WHERE 1 = 0 AND derived IN"), None),
 ]
 SCANNING = (
     *(ScanMistake(engine, *mistake) for engine in ("sqlite", "postgres") for mistake in MISTAKES),
+    ScanMistake("sqlite", "value that stands taken for gone", _not_at(seals, "require_readable"), begin=42),
+    ScanMistake("sqlite", "first changes that wait at a cutover", _not_at(cutover, "_let_begin"), begin=30),
     ScanMistake(
         "postgres", "unsettled positions", text("list_lockers", "WHERE l.locktype", "WHERE 1 = 0 AND l.locktype")
     ),
@@ -90,7 +118,7 @@ def chase(place: Ground, mistake: ScanMistake, programs_max: int, seed: str = "s
         return replace(script, tick=replace(script.tick, scans=tuple(mistake.edit(scan) for scan in script.tick.scans)))
 
     with Aside(met) as aside, mistake.patch(met) if mistake.patch is not None else nullcontext():
-        for number in range(programs_max):
+        for number in range(mistake.begin, mistake.begin + programs_max):
             try:
                 play(place, f"{seed}/{number}", edited)
             except Failure as failure:

@@ -2,7 +2,8 @@
 
 Owns: `Chain`, one program in an empty database. Promises: the application keeps the contract of a watermark and nothing more: a
 transaction gives positions that are higher than those committed before it began to write. Whenever it is calm, everything is
-true after a drained tick; at the end late and deleted rows are found by verification and mended.
+true after a drained tick; at the end late and deleted rows are found by verification and mended. Beside the scan there may be
+notes, in a log, that queries read as numbers and that are none for a while; nobody else writes meanwhile.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from tests.simulation.tally import Tally
 from tests.simulation.upkeep import Killed
 from tests.simulation.wire import Wire
 from tidemark.contract.script import Script
+from tidemark.database.session import Unacceptable
 from tidemark.model import Source
 
 STEPS = 60
@@ -35,7 +37,11 @@ SCHEMA = (
     'CREATE INDEX plays_at ON "pläys" ("At")',
     'CREATE INDEX plays_g ON "pläys" (g)',
     "CREATE TABLE tags (id integer NOT NULL PRIMARY KEY, name text)",
+    "CREATE TABLE notes (id integer NOT NULL PRIMARY KEY, g integer NOT NULL, note text)",
+    "INSERT INTO notes VALUES (1, 2, '1'), (2, 1, '2'), (3, 2, NULL), (4, 1, '4'), (5, 2, '5')",
 )
+NUMBER = {"sqlite": "json_extract(n.note, '$')", "postgres": "CAST(n.note AS integer)"}
+"""A note as a number, which fails where it is none."""
 BARE = ('CREATE TABLE "pläys" (id integer NOT NULL, g integer, v integer, "At" bigint NOT NULL)', *SCHEMA[1:])
 GROUPS = 'SELECT g, count(*) AS n, sum(v) AS s, count(DISTINCT v) AS d FROM "pläys" GROUP BY g'
 POOL = (
@@ -73,6 +79,10 @@ BEGAN = Derived(
     "scan",
     options={"keep": {"n": "ratchet"}, "keep_rows": True, "marks": "now", "columns": ["n"]},
 )
+NOTED = {
+    "noted": "SELECT {number} AS k, count(*) AS n FROM notes n GROUP BY {number}",
+    "answered": 'SELECT {number} AS k, count(*) AS n FROM "pläys" p JOIN notes n ON n.g = p.g GROUP BY {number}',
+}
 Mutate = Callable[[Script], Script]
 
 
@@ -98,6 +108,7 @@ class Chain:
         self.keeper.stated = (STATED,)
         self.writers = [_writer(self.url, number) for number in range(SESSIONS[place.engine])]
         self.touched: set[int | None] = set()
+        self.numbers: dict[str, set[int | None]] = {name: set() for name in NOTED}
         self.next = 1
         self.bare = self.chance.random() < 0.15
         self.batch = self.chance.choice((1, 2, 3, 5, 5_000))
@@ -169,6 +180,8 @@ class Chain:
 
     def _committed(self, writer: Writer) -> None:
         self.touched |= writer.touched
+        for group in writer.touched - {None}:
+            self.numbers["answered"] |= self._numbers(f"g = {group}")
         writer.touched.clear()
 
     def calm(self) -> None:
@@ -176,6 +189,31 @@ class Chain:
         for writer in self.writers:
             if writer.is_open:
                 self.end(writer)
+
+    def note(self, number: int, text: str | None) -> None:
+        """Write a note, or none, while nobody else writes. What it was and what it is tells of rows, where it is a number."""
+        self.calm()
+        run, before, group = self.writers[0].run, self._numbers(f"id = {number}"), 1 + number % 2
+        run(
+            f"DELETE FROM notes WHERE id = {number}"
+            if text is None
+            else f"INSERT INTO notes VALUES ({number}, {group}, {text}) ON CONFLICT (id) DO UPDATE SET note = excluded.note"
+        )
+        after = self._numbers(f"id = {number}")
+        if before != after:
+            self.numbers["noted"] |= before | after
+            played = run(f'SELECT 1 FROM "pläys" WHERE g = {group}').fetchall()
+            self.numbers["answered"] |= before | after if played else set()
+
+    def _numbers(self, test: str) -> set[int | None]:
+        """The numbers that some notes are; nothing of one that is none."""
+        found = self.writers[0].run(f"SELECT note FROM notes WHERE {test} AND coalesce(note, '') <> 'x'").fetchall()
+        return {None if text is None else int(text) for (text,) in found}
+
+    def mend(self) -> None:
+        """Let every note be a number."""
+        for (number,) in self.writers[0].run("SELECT id FROM notes WHERE note = 'x' ORDER BY id").fetchall():
+            self.note(number, f"'{self.chance.randint(1, 6)}'")
 
     # -- the keeper ---------------------------------------------------------------------------------------------------
 
@@ -186,19 +224,27 @@ class Chain:
             self.calm()
         kill = self.chance.randint(1, 60) if self.chance.random() < 0.3 else None
         batches = self.chance.choice((None, 2, 3, 5))
-        with contextlib.suppress(Killed):
+        # What no query can read stands somewhere, perhaps: then nothing is taken for read.
+        with contextlib.suppress(Killed, Unacceptable):
             self.keeper.tick(Duty(0.0, "tick", kill, self.chance.choice(("close", "steal")), batches))
 
     def settle(self, moment: str) -> None:
         """Be calm, drain and compare."""
         self.calm()
+        self.mend()
         self.keeper.tick()
         for one in self.derived:
             self._compare(one, moment)
 
     def _compare(self, one: Derived, moment: str) -> None:
         stored, truth = self._rows(f"SELECT * FROM {one.name}"), self._rows(one.query)
-        if one.name == "began":
+        if one.name in NOTED:
+            true, seen, reached = dict(truth.keys()), dict(stored.keys()), self.numbers[one.name]
+            # A note alone tells of which row it may be part, played or not.
+            wrong = set(seen) - reached - self.numbers["noted"] or {key for key in reached & set(true) if seen.get(key) != true[key]}
+            if wrong:
+                raise Failure("different", one.name, f"{moment}: {wrong} of {stored}, reached {reached}, true {truth}")
+        elif one.name == "began":
             true, seen = dict(truth.keys()), dict(stored.keys())
             wrong = set(seen) ^ self.touched or {key for key in seen if true.get(key, 0) > seen[key]}
             if wrong:
@@ -219,6 +265,9 @@ class Chain:
         self.derived[place] = replace(one, query=query)
         if self.engine == "sqlite":
             self.calm()
+        self.mend()
+        # What waits for the older definition is to begin in it.
+        self.note(self.chance.randint(1, 5), f"'{self.chance.randint(1, 6)}'")
         kill = self.chance.randint(1, 150) if self.chance.random() < 0.3 else None
         if not self.keeper.declare(self.derived, Duty(0.0, "declare", kill)):
             self.write()
@@ -244,7 +293,12 @@ class Chain:
             first.run(self._insert(first))
         first.touched.clear()
         pool = [one for one in POOL if not self.bare or one.key != ("id",)]
-        self.derived = [*self.chance.sample(pool, 2), BEGAN]
+        options = {"keep_rows": True, "marks": "now"}
+        noted = [
+            Derived(name, query.format(number=NUMBER[self.engine]), ("k",), "tick", "scan", options=options)
+            for name, query in NOTED.items()
+        ]
+        self.derived = [self.chance.choice(pool), BEGAN, self.chance.choice(noted)]
         with mock.patch("tidemark.runtime.ticks.scanning.BATCH_ROWS", self.batch):
             admitted = self.keeper.install(self.derived)
             if len(admitted) != len(self.derived):
@@ -257,7 +311,10 @@ class Chain:
     def _step(self) -> None:
         pick = self.chance.random()
         open_writers = [writer for writer in self.writers if writer.is_open]
-        if pick < 0.5:
+        if pick < 0.1:
+            text = self.chance.choice(("NULL", "'1'", "'2'", "'3'", "'x'", "'x'", None))
+            self.note(self.chance.randint(1, 5), text)
+        elif pick < 0.5:
             self.write()
         elif pick < 0.67 and open_writers:
             self.end(self.chance.choice(open_writers))
@@ -281,7 +338,7 @@ class Chain:
         self.keeper.drift()
         self.keeper.repair()
         for one in self.derived:
-            if one.name != "began":
+            if one.name not in ("began", *NOTED):
                 self._compare(one, "after repair")
 
     def close(self) -> None:

@@ -1,7 +1,8 @@
 """The cutover: readers, memory and events move to a generation that is filled and verified, from the one before.
 
-Owns: `cut_over`. Promises: what the generation before has shown of memory by then is remembered; where both tell events, each
-change is told by exactly one of them, because they part at a moment in which nothing waits for either; events that were told
+Owns: `cut_over`. Promises: what the generation before has shown of memory by then is remembered; where rows begin with a
+change, those begin in it first that wait for one which the new generation has not seen; where both tell events, each change is
+told by exactly one of them, because they part at a moment in which nothing waits for either; events that were told
 under a name are known, and wait, under the name that comes after it.
 """
 
@@ -11,6 +12,8 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
+from tidemark.database.session import blames_data
+from tidemark.errors import TidemarkError
 from tidemark.runtime.cascade import everything_read, identity, is_served, upstream_first
 from tidemark.runtime.changes.carry import carry_memory, renamed
 from tidemark.runtime.changes.meanwhile import holding
@@ -18,6 +21,8 @@ from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.objects.install import show_rows
 from tidemark.runtime.objects.pieces import telling_pieces
+from tidemark.runtime.progress import Event
+from tidemark.runtime.ticks.apart import begins_with_changes
 from tidemark.runtime.ticks.steady import Unsteady, apply_waiting, require_steady
 from tidemark.runtime.ticks.tick import tick
 
@@ -35,6 +40,8 @@ def cut_over(duty: Duty, installed: Installed, before: Installed | None) -> Inst
     if older is None:
         return show_rows(duty, installed, before)
     if not (older.script.crosses and installed.script.crosses):
+        if begins_with_changes(installed.script):
+            _let_begin(duty, older, installed)
         with _alone(duty, older, installed) as mine:
             carry_memory(mine, installed, older, filled=True)
             return show_rows(duty, installed, before)
@@ -52,6 +59,22 @@ def cut_over(duty: Duty, installed: Installed, before: Installed | None) -> Inst
         if not all(there):
             duty.wait_for_another_try(tried)
             tried += 1
+
+
+def _let_begin(duty: Duty, older: Installed, installed: Installed) -> None:
+    """Apply what the older generation had not applied when the changes of the new one began to be kept: no other one will. Where it
+    cannot be applied, it is what somebody declares another definition for."""
+    tried = 0
+    try:
+        while older.script.tick is not None and not _apply(duty, older, installed):
+            duty.check_stop(f"the cutover of {installed.name}")
+            duty.wait_for_another_try(tried)
+            tried += 1
+    except TidemarkError as problem:
+        if not blames_data(problem):
+            raise
+        note = f"rows that wait in it for their first change begin with their next one: {problem}"
+        duty.listen(Event(installed.name, "cutover", note=note))
 
 
 def _part(duty: Duty, older: Installed, installed: Installed, waiting: Sequence[Installed]) -> None:

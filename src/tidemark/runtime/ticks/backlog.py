@@ -3,7 +3,8 @@
 Owns: reading the rest of a seal in large slices. Promises: changes are read in transactions that only read, so that nobody waits
 for them; the units that they reach are gathered in a temporary table, each written to the dirty set once, in short
 transactions, and the last of these finishes the seal. A kill before that leaves units dirty that are computed anew for nothing,
-and the seal where it was: it is read again. Where a change cannot be read none of those after it is, and everything is dirty.
+and the seal where it was: it is read again. Where a change cannot be read none of those after it is, and everything is dirty;
+where rows begin with a change, each that can be read is followed beside that.
 """
 
 from __future__ import annotations
@@ -16,7 +17,16 @@ from tidemark.contract.ways import following
 from tidemark.database.session import blames_data
 from tidemark.errors import Fault, TidemarkError
 from tidemark.runtime.duty import Duty, Held
-from tidemark.runtime.pace import Pace
+from tidemark.runtime.ledger import Checkpoint
+from tidemark.runtime.pace import READ_MS, Pace
+from tidemark.runtime.ticks.apart import (
+    ROWS,
+    Follow,
+    begins_with_changes,
+    follow_apart,
+    follow_together,
+    require_readable,
+)
 from tidemark.runtime.ticks.seals import Sliced, about, fill_slice, find_moved, read_checkpoints
 from tidemark.runtime.ticks.unread import tell_unread
 
@@ -51,29 +61,44 @@ def read_more(duty: Duty, script: Script, tick: Tick, backlog: Backlog) -> float
     except TidemarkError as problem:
         if not blames_data(problem):
             raise
-        backlog.everything, backlog.unread = True, tell_unread(problem)
+        backlog.everything, backlog.unread = True, tell_unread(script, problem)
+        if begins_with_changes(script):
+            return _read_slice(duty, script, tick, waiting, backlog, apart=True)
         backlog.ended.update(log.source for log in tick.logs)
         return 0.0
 
 
-def _read_slice(duty: Duty, script: Script, tick: Tick, log: SourceLog, backlog: Backlog) -> float:
-    session, ledger, limit = duty.session, duty.ledger, backlog.pace.size
+def _read_slice(
+    duty: Duty, script: Script, tick: Tick, log: SourceLog, backlog: Backlog, *, apart: bool = False
+) -> float:
+    limit = min(ROWS, backlog.pace.size) if apart else backlog.pace.size
+    follow: Follow = follow_apart if apart else follow_together
 
-    def work() -> Sliced:
-        known = read_checkpoints(duty, script)
-        checkpoint = known[log.source]
-        backlog.seal = tuple((one.source, one.snapshot, one.target or "") for one in known.values())
-        position = backlog.place.get(log.source, checkpoint.position)
+    def take(checkpoint: Checkpoint, position: int) -> Sliced:
         where = {"position": position, "limit": limit}
-        found = fill_slice(
-            session, ledger, log, {**where, "previous": checkpoint.snapshot, "target": checkpoint.target}
-        )
+        bounds = {**where, "previous": checkpoint.snapshot, "target": checkpoint.target}
+        found = fill_slice(duty.session, duty.ledger, log, bounds)
         known_file = backlog.file.get(log.source, checkpoint.file)
         if known_file not in ("", found.file):
             # The log was rewritten since the last slice, and its rows moved. Reading a change twice is harmless, so: again.
             return Sliced(0, 0, 0, 0, False, found.file)
-        for statement in following(log.affected, find_moved(duty, tick)) if found.changes else ():
-            session.run(statement)
+        if found.changes:
+            follow(duty.session, log.slice, following(log.affected, find_moved(duty, tick)))
+        return found
+
+    def work() -> Sliced:
+        began = duty.clock.now()
+        if apart:
+            require_readable(duty, script)
+        known = read_checkpoints(duty, script)
+        checkpoint, asked_ms = known[log.source], duty.clock.ms_since(began)
+        backlog.seal = tuple((one.source, one.snapshot, one.target or "") for one in known.values())
+        found = take(checkpoint, backlog.place.get(log.source, checkpoint.position))
+        # What asking took is to serve more than one slice.
+        while apart and not found.ended and duty.clock.ms_since(began) < asked_ms + max(asked_ms, READ_MS):
+            before, found = found, take(checkpoint, found.position)
+            counts = before.read + found.read, before.markers + found.markers, before.changes + found.changes
+            found = Sliced(*counts, found.position, found.ended, found.file)
         return found
 
     held = duty.read(work)
@@ -81,7 +106,8 @@ def _read_slice(duty: Duty, script: Script, tick: Tick, log: SourceLog, backlog:
     backlog.place[log.source], backlog.file[log.source] = found.position, found.file
     backlog.changes += found.changes
     backlog.everything = backlog.everything or found.markers > 0
-    backlog.pace.record(limit if not found.ended else found.read, held.hold_ms)
+    if not apart:
+        backlog.pace.record(limit if not found.ended else found.read, held.hold_ms)
     if found.ended:
         backlog.ended.add(log.source)
     return held.hold_ms

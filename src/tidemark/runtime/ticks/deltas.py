@@ -126,7 +126,7 @@ def _readably(state: _State) -> None:
     except TidemarkError as problem:
         if state.unread or not blames_data(problem):
             raise
-        state.unread = tell_unread(problem)
+        state.unread = tell_unread(state.script, problem)
         _begin_anew(state)
 
 

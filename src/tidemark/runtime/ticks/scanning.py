@@ -23,6 +23,7 @@ from tidemark.errors import Fault
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed, Mark
 from tidemark.runtime.progress import Event
+from tidemark.runtime.ticks.apart import Follow, follow_together
 from tidemark.runtime.values import pack, show, unpack
 
 BATCH_ROWS = 5_000
@@ -222,12 +223,12 @@ def is_scanning(marks: dict[str, Mark]) -> bool:
     return any(mark.target is not None for mark in marks.values())
 
 
-def scan_some(duty: Duty, script: Script, limit: int) -> tuple[int, bool]:
+def scan_some(duty: Duty, script: Script, limit: int, follow: Follow = follow_together) -> tuple[int, bool]:
     """Look at the next rows of every source, about so many, in the caller's transaction; give how many they were, and whether all
-    scans have reached their targets."""
+    scans have reached their targets. `follow` is how rows are followed to keys."""
     taken = 0
     for scan in script.scans:
-        count, ended = scan_slice(duty, script, scan, max(1, min(limit - taken, BATCH_ROWS)))
+        count, ended = scan_slice(duty, script, scan, max(1, min(limit - taken, BATCH_ROWS)), follow)
         taken += count
         if not ended:
             return taken, False
@@ -241,7 +242,9 @@ def finish_scans(duty: Duty, script: Script) -> None:
             duty.ledger.run("finish_scan", {"derived": script.name, "generation": script.generation, "source": source})
 
 
-def scan_slice(duty: Duty, script: Script, scan: SourceScan, limit: int) -> tuple[int, bool]:
+def scan_slice(
+    duty: Duty, script: Script, scan: SourceScan, limit: int, follow: Follow = follow_together
+) -> tuple[int, bool]:
     """Look at the next rows of a source: their affected keys become dirty and the mark moves, in the caller's transaction.
 
     Gives the number of rows, and whether the scan has reached its target.
@@ -251,31 +254,31 @@ def scan_slice(duty: Duty, script: Script, scan: SourceScan, limit: int) -> tupl
     if known is None or known.target is None:
         return 0, True
     if known.inside is not None:
-        return _exhaust(duty, script, scan, known.behind, limit), False
+        return _exhaust(duty, script, scan, known.behind, limit, follow), False
     session.run(scan.clear_slice)
     count = session.run(scan.take if known.mark is not None else scan.take_first, {"limit": limit})
     if count < limit:
-        _touch(duty, scan)
+        _touch(duty, scan, follow)
         ledger.run("finish_scan", names)
         return count, True
     one = session.one(scan.is_one)
     if one and one[0]:
         ledger.run("enter_position", names, slice=scan.slice, place=scan.place)
-        return _exhaust(duty, script, scan, "", limit), False
+        return _exhaust(duty, script, scan, "", limit, follow), False
     count -= session.run(scan.cut)
-    _touch(duty, scan)
+    _touch(duty, scan, follow)
     ledger.run("advance_mark", names, slice=scan.slice, place=scan.place)
     return count, False
 
 
-def _exhaust(duty: Duty, script: Script, scan: SourceScan, behind: str, limit: int) -> int:
+def _exhaust(duty: Duty, script: Script, scan: SourceScan, behind: str, limit: int, follow: Follow) -> int:
     """Look at the next rows of the position that is too big for a batch; the mark moves when none are left."""
     session, ledger, names = duty.session, duty.ledger, about(script, scan)
     session.run(scan.clear_slice)
     place = {f"p{number}": value for number, value in enumerate(unpack(behind) if behind else ())}
     bounds = {"limit": limit, **place} if scan.identity else {}
     count = session.run(scan.take_more if behind else scan.take_inside, bounds)
-    _touch(duty, scan)
+    _touch(duty, scan, follow)
     last = session.one(scan.last) if scan.identity and count == limit else None
     if last is None:
         ledger.run("leave_position", names)
@@ -284,7 +287,6 @@ def _exhaust(duty: Duty, script: Script, scan: SourceScan, behind: str, limit: i
     return count
 
 
-def _touch(duty: Duty, scan: SourceScan) -> None:
+def _touch(duty: Duty, scan: SourceScan, follow: Follow) -> None:
     """Make dirty what the rows of the slice can touch."""
-    for one in scan.affected:
-        duty.session.run(one.text)
+    follow(duty.session, scan.slice, [one.text for one in scan.affected])

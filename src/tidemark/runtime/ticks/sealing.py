@@ -14,6 +14,7 @@ from tidemark.database.session import blames_data
 from tidemark.errors import TidemarkError
 from tidemark.runtime.duty import Held
 from tidemark.runtime.runs import Run, add_run
+from tidemark.runtime.ticks.apart import begins_with_changes
 from tidemark.runtime.ticks.backlog import Backlog, read_more, write_some
 from tidemark.runtime.ticks.batch import apply_batch
 from tidemark.runtime.ticks.processing import computing, keeps_changes
@@ -42,13 +43,19 @@ def seal(state: State) -> None:
     state.ms += held.hold_ms
 
 
+def reads_first(state: State) -> bool:
+    """Whether a seal is read before anything of it is written: where a change may reach far, or rows begin with one."""
+    return may_read_first(state) and (state.portion.far or begins_with_changes(state.script))
+
+
 def may_read_first(state: State) -> bool:
     """Whether a seal may be read before anything of it is written: not where what changed is kept along with its units."""
     return not (state.tick.scans or keeps_changes(state.script))
 
 
 def begin_reading(state: State) -> None:
-    """Begin a seal that is read from its first change on, since each may reach more than a transaction should write."""
+    """Begin a seal that is read from its first change on, since each may reach more than a transaction should write, or be one
+    beside which the whole query is asked, since it cannot be read."""
 
     def work() -> tuple[Run, bool]:
         run, known = state.run or add_run(state.duty, "tick", state.script), read_checkpoints(state.duty, state.script)
@@ -129,7 +136,7 @@ def _readably(state: State, work: Callable[[bool], Held[T]]) -> Held[T]:
         if not blames_data(problem):
             raise
         done = work(True)
-        state.unread = tell_unread(problem)
+        state.unread = tell_unread(state.script, problem)
         return done
 
 

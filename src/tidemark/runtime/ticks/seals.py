@@ -2,7 +2,7 @@
 
 Owns: `TickReport`, the moves of checkpoints, and a seal's slices. Promises: all logs of a derived table are sealed up to one
 moment; a log lets go only of what everybody has sealed; a change that no expression of the query can read ends a seal in which
-everything is dirty, and never stands in the way of those after it.
+everything is dirty, and never stands in the way of those after it. Where rows begin with a change, those beside it are followed.
 """
 
 from __future__ import annotations
@@ -21,6 +21,14 @@ from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Checkpoint, Ledger
 from tidemark.runtime.objects.captures import begin_reading, empty, trim
 from tidemark.runtime.pace import Pace, choose_pace
+from tidemark.runtime.ticks.apart import (
+    ROWS,
+    Follow,
+    begins_with_changes,
+    follow_apart,
+    follow_together,
+    require_readable,
+)
 from tidemark.runtime.ticks.guard import count_changes
 from tidemark.runtime.ticks.moments import let_time_pass, look
 from tidemark.runtime.ticks.scanning import begin_scans, finish_scans, is_scanning, scan_some
@@ -125,9 +133,17 @@ def fill_slice(session: Session, ledger: Ledger, log: SourceLog, bounds: Mapping
 
 
 def slice_log(
-    duty: Duty, script: Script, tick: Tick, log: SourceLog, checkpoint: Checkpoint, limit: int, moved: Collection[str]
+    duty: Duty,
+    script: Script,
+    tick: Tick,
+    log: SourceLog,
+    checkpoint: Checkpoint,
+    limit: int,
+    moved: Collection[str],
+    follow: Follow,
 ) -> Sliced:
-    """Take the next changes of one log into the slice and their affected keys into what is reached; `moved` of `find_moved`."""
+    """Take the next changes of one log into the slice and their affected keys into what is reached, as `follow` does that;
+    `moved` of `find_moved`."""
     if log.source not in moved:
         return Sliced(0, 0, 0, checkpoint.position, True, checkpoint.file)
     session, ledger = duty.session, duty.ledger
@@ -140,7 +156,8 @@ def slice_log(
         ledger.run("set_position", {**place, "position": 0})
         return Sliced(0, 0, 0, 0, False, found.file)
     if found.changes:
-        session.run_all([*following(log.affected, moved), *(tick.everything if found.markers else ())])
+        follow(session, log.slice, following(log.affected, moved))
+        session.run_all(tick.everything if found.markers else ())
     ledger.run("set_position", {**place, "position": found.position})
     return found
 
@@ -167,24 +184,30 @@ class Sealed:
 
 def seal_slice(duty: Duty, script: Script, tick: Tick, limit: int, *, before: int, fresh: bool, anew: bool) -> Sealed:
     """Seal about so many changes, in the caller's transaction; a seal is begun where none is under way. `before` is how many the
-    tick has sealed. With `anew` no change is read: everything becomes dirty, as after any change, and the seal is over."""
+    tick has sealed. With `anew` no change is read: everything becomes dirty, as after any change, and the seal is over; where
+    rows begin with a change, those of a smaller slice are followed one by one beside that."""
     known = read_checkpoints(duty, script)
     logs = any(known[log.source].target is not None for log in tick.logs)
     if not logs and not is_scanning(duty.ledger.marks(script)):
         begin_seal(duty, script, tick, known)
         known, fresh = duty.ledger.checkpoints(script), True
-    if anew:
+    follow: Follow = follow_together
+    if anew and not begins_with_changes(script):
         return _seal_everything(duty, script, tick, fresh)
+    if anew:
+        follow, limit = follow_apart, min(limit, ROWS)
+        require_readable(duty, script)
+        duty.session.run_all(tick.everything)
     left, changes, moved = limit, 0, find_moved(duty, tick)
     duty.session.run(tick.clear_reached)
     for log in tick.logs:
-        found = slice_log(duty, script, tick, log, known[log.source], left, moved)
+        found = slice_log(duty, script, tick, log, known[log.source], left, moved, follow)
         changes += found.changes
         left -= found.read
         if not found.ended or left <= 0:
             duty.session.run(tick.mark_dirty)
             return Sealed(changes, False, fresh)
-    taken, ended = scan_some(duty, script, left)
+    taken, ended = scan_some(duty, script, left, follow)
     changes += taken
     duty.session.run(tick.mark_dirty)
     if not ended:

@@ -30,7 +30,7 @@ from tidemark.runtime.ticks.newcomers import show_newcomers
 from tidemark.runtime.ticks.portions import recall
 from tidemark.runtime.ticks.products import add_up, why_not_added, write_sum
 from tidemark.runtime.ticks.scanning import is_ready, settle
-from tidemark.runtime.ticks.sealing import begin_reading, may_read_first, recompute, seal, seal_at_once, seal_backlog
+from tidemark.runtime.ticks.sealing import begin_reading, reads_first, recompute, seal, seal_at_once, seal_backlog
 from tidemark.runtime.ticks.seals import CONSUME_ROWS, TickReport, count_dirty, has_work, hold_sources
 from tidemark.runtime.ticks.small import Weighed
 from tidemark.runtime.ticks.state import State
@@ -128,7 +128,7 @@ def _take_changes(state: State) -> None:
     prepare_once(state.duty, state.script)
     if choice.way == "delta" and state.tick.products is not None:
         return _add(state, state.tick.products)
-    if state.portion.far and state.backlog is None and may_read_first(state):
+    if state.backlog is None and reads_first(state):
         return begin_reading(state)
     if state.tick.products is not None and state.backlog is None and state.waiting <= state.pace.size:
         return seal_at_once(state, state.tick.products)

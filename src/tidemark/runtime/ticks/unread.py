@@ -3,6 +3,7 @@
 Owns: the sentences, and the record of a tick that ends badly. Promises: what stands in the sources now keeps a table behind, with
 a fault that names the table and gives the engine's own sentence; it is on record although the tick's transaction is gone. What
 stood there only for a while does not: everything is computed anew in the place of what changed, and the history says why.
+Where rows begin with a change, that is everything that is stored, beside each change that can be read.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from tidemark.errors import Fault, Refusal, TidemarkError, is_interruption
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import Lost
 from tidemark.runtime.runs import Run, add_run, telling_untold
+from tidemark.runtime.ticks.apart import begins_with_changes
 
 
-def tell_unread(problem: TidemarkError) -> str:
+def tell_unread(script: Script, problem: TidemarkError) -> str:
     """Why everything was computed anew, as a sentence."""
-    return f"everything was computed anew, because what had changed could not be read: {_said(problem)}"
+    anew = "everything that is stored" if begins_with_changes(script) else "everything"
+    return f"{anew} was computed anew, because what had changed could not be read: {_said(problem)}"
 
 
 def _said(problem: BaseException) -> str:
