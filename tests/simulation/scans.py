@@ -241,7 +241,8 @@ class Chain:
         if one.name in NOTED:
             true, seen, reached = dict(truth.keys()), dict(stored.keys()), self.numbers[one.name]
             # A note alone tells of which row it may be part, played or not.
-            wrong = set(seen) - reached - self.numbers["noted"] or {key for key in reached & set(true) if seen.get(key) != true[key]}
+            wrong = set(seen) - reached - self.numbers["noted"]
+            wrong |= {key for key in reached & set(true) if seen.get(key) != true[key]}
             if wrong:
                 raise Failure("different", one.name, f"{moment}: {wrong} of {stored}, reached {reached}, true {truth}")
         elif one.name == "began":

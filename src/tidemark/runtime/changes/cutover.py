@@ -62,8 +62,8 @@ def cut_over(duty: Duty, installed: Installed, before: Installed | None) -> Inst
 
 
 def _let_begin(duty: Duty, older: Installed, installed: Installed) -> None:
-    """Apply what the older generation had not applied when the changes of the new one began to be kept: no other one will. Where it
-    cannot be applied, it is what somebody declares another definition for."""
+    """Apply what the older generation had not applied when the changes of the new one began to be kept: no other one will.
+    Where it cannot be applied, it is what somebody declares another definition for."""
     tried = 0
     try:
         while older.script.tick is not None and not _apply(duty, older, installed):
