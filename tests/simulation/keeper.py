@@ -89,9 +89,8 @@ class Keeper:
 
     def _connect(self) -> Duty:
         """Another session, to fill beside the first."""
-        return Duty(
-            Ledger(open_session(self.url, lock_timeout=LOCK_SECONDS)), self.time.clock(), functions=self.functions
-        )
+        ledger = Ledger(open_session(self.url, lock_timeout=LOCK_SECONDS))
+        return Duty(ledger, self.time.clock(), functions=self.functions)
 
     def _watch(self) -> WatchedSession:
         self._open()
