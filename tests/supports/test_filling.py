@@ -147,7 +147,7 @@ def test_what_is_taken_from_a_key_that_is_not_filled_is_not_lost(sqlite_path: An
     """The mistake is in the trigger: it takes away from stored rows alone."""
     place = Plays(f"sqlite:///{sqlite_path}")
     place.write(PLAYS)
-    from_rows = "tidemark.render.sqlite.rows._may_be_unfilled"
+    from_rows = "tidemark.render.sqlite.rows.may_be_unfilled"
     with mock.patch(from_rows, lambda *about: False):
         beside = Beside(place)
         beside.run(counts("tracks_of"))

@@ -1,8 +1,11 @@
 """Counts of different values, kept in supports: true at every commit, one table to look at, both found wrong and repaired."""
 
+import contextlib
 import random
+import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
 
 import pytest
 
@@ -228,3 +231,24 @@ def test_a_definition_that_changes_has_its_support_filled_anew(place: Plays) -> 
         keeper = place.keep(project)
         keeper.apply()
         assert keeper.plan().is_empty and all(report.clean for report in keeper.verify())
+
+
+def _steps(path: Path, values: int) -> int:
+    """What one more value costs SQLite, in steps of its machine, beside so many of them."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as user:
+        user.execute("CREATE TABLE plays (id INTEGER PRIMARY KEY, ms INTEGER)")
+        user.executemany("INSERT INTO plays VALUES (?, ?)", [(number, number) for number in range(values)])
+        user.execute("PRAGMA journal_mode = WAL")
+        project = Project("plays")
+        project.derive("lengths", query="SELECT count(DISTINCT ms) AS n FROM plays")
+        Tidemark(project, f"sqlite:///{path}").apply()
+        taken: list[None] = []
+        user.set_progress_handler(lambda: taken.append(None), 1)
+        user.execute("INSERT OR REPLACE INTO plays VALUES (?, ?)", (values, values))
+        user.set_progress_handler(None, 1)
+        assert user.execute("SELECT n FROM lengths").fetchone() == (values + 1,)
+    return len(taken)
+
+
+def test_one_more_value_costs_as_much_beside_many_as_beside_few(tmp_path: Path) -> None:
+    assert _steps(tmp_path / "many.db", 2_000) < 2 * _steps(tmp_path / "few.db", 50)

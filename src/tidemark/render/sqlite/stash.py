@@ -52,11 +52,14 @@ def stash_pieces(
     take_back: Callable[[str], list[str]],
     give: Callable[[str], list[str]],
 ) -> list[Piece]:
-    """The stash of a source and its triggers.
+    """The stash of a source and its triggers. Stored rows of ours need none: whoever writes them says what becomes of one that
+    is there already (`ON CONFLICT … DO UPDATE`), which no OR REPLACE outside overrides, and no update gives one another key.
 
     `take_back` gives the statements that undo rows given as ``FROM … AS v WHERE …``, `give` those that do OLD where a condition
     holds.
     """
+    if table.keeps is not None:
+        return []
     if table.unfollowed:
         raise Refusal(
             Code.SOURCE_KIND,
