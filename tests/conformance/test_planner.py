@@ -3,6 +3,7 @@
 from tests.conformance.conftest import execute
 from tidemark.database.session import Session
 from tidemark.dialect import POSTGRESQL
+from tidemark.render.phrases import phrases_of
 
 JOINS_EXISTS = (3, 51, 0)
 """The version of SQLite from which on EXISTS may be joined."""
@@ -56,3 +57,22 @@ def _plan(session: Session, query: str, *without: str, run: bool = False) -> str
                 session.all(f"SELECT set_config('enable_{way}', 'off', true)")
             return "\n".join(str(row[0]) for row in session.all(f"EXPLAIN {'(ANALYZE)' if run else ''} {query}"))
         return "\n".join(str(row[3]) for row in session.all(f"EXPLAIN QUERY PLAN {query}"))
+
+
+def test_few_rows_are_looked_up_without_a_filter_that_an_index_over_expressions_fills(session: Session) -> None:
+    """With as many rows as it takes an unknown table to have, SQLite 3.40 finds nothing; 3.53 does."""
+    phrases = phrases_of(session.dialect)
+    numbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400)"
+    execute(
+        session,
+        "CREATE TABLE t (id integer PRIMARY KEY, a integer, b integer)",
+        f"INSERT INTO t {numbers} SELECT i, i, i % 2 FROM n",
+        "CREATE INDEX t_of ON t ((a + 1))",
+        "ANALYZE",
+        "CREATE TEMP TABLE k (n integer PRIMARY KEY, a integer)",
+        "INSERT INTO k VALUES (1, 2), (2, 4)",
+    )
+    found = f"SELECT b.n FROM {phrases.few('k')} AS b CROSS JOIN t AS r WHERE (r.a + 1) = b.a AND r.b > 0 ORDER BY b.n"
+    assert session.all(found) == [(1,), (2,)]
+    some = f"(SELECT * FROM k WHERE {phrases.seldom('k.n > 0')})"
+    assert session.all(found.replace(phrases.few("k"), some)) == [(1,), (2,)]

@@ -52,7 +52,7 @@ def live_query(store: Store, program: LinearProgram) -> str:
         value = f"CASE WHEN {part.needed.at('s')} THEN {value} END" if part.needed is not None else value
         values.append(store.dialect.typed(value, part.type))
     anew = ", ".join([*(f"s.{store.column(part)}" for part in store.key), *values])
-    again = f"(SELECT * FROM {_ADDED} AS a WHERE a.{AGAIN} = 1)"
+    again = f"(SELECT * FROM {_ADDED} AS a WHERE {store.phrases.seldom(f'a.{AGAIN} = 1')})"
     states = f"SELECT {store.key_of('b')}, {states_of(store, program, again)}"
     shown = ", ".join(f"({one.sql}){store.dialect.cast(one.type)} AS {quote(one.name)}" for one in program.visible)
     return (

@@ -41,6 +41,10 @@ class Phrases(Protocol):
         """A FROM item with the rows of a temporary table, of which the planner takes it that there are few."""
         ...
 
+    def seldom(self, condition: str) -> str:
+        """The condition, which is said to be true of few rows."""
+        ...
+
     def index(self, name: str, bare: str, table: str, terms: str) -> str:
         """Make an index over a temporary table, unless it is there; `bare` is the table without the prefix that says so."""
         ...

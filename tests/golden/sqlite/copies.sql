@@ -117,9 +117,9 @@ INSERT INTO temp."tidemark__batch_copies" (tidemark_n, "id") SELECT tidemark_n, 
 
 -- applier: recompute
 DELETE FROM temp."tidemark__stored_copies";
-INSERT INTO temp."tidemark__stored_copies" (tidemark_n, "id", "_rows", "_loud") SELECT b.tidemark_n, s."id", s."_rows", s."_loud" FROM (SELECT * FROM temp."tidemark__batch_copies" WHERE likelihood(rowid IS rowid, 0.001)) AS b CROSS JOIN "tidemark_copies" AS s ON s."id" = b."id";
+INSERT INTO temp."tidemark__stored_copies" (tidemark_n, "id", "_rows", "_loud") SELECT b.tidemark_n, s."id", s."_rows", s."_loud" FROM (SELECT * FROM temp."tidemark__batch_copies" WHERE likelihood(rowid IS rowid, 0.000001)) AS b CROSS JOIN "tidemark_copies" AS s ON s."id" = b."id";
 DELETE FROM temp."tidemark__fresh_copies";
-INSERT INTO temp."tidemark__fresh_copies" (tidemark_n, "id", "_rows", "_loud") SELECT b.tidemark_n, b."id", coalesce(f0."_rows", 0) AS "_rows", f0."_loud" AS "_loud" FROM temp."tidemark__batch_copies" AS b LEFT JOIN (SELECT b.tidemark_n AS tidemark_n, 1 AS "_rows", (UPPER(r."name")) AS "_loud" FROM (SELECT * FROM temp."tidemark__batch_copies" WHERE likelihood(rowid IS rowid, 0.001)) AS b CROSS JOIN "users" AS r ON ((r."id")) = b."id" AND ((r."email" <> ''))) AS f0 ON f0.tidemark_n = b.tidemark_n;
+INSERT INTO temp."tidemark__fresh_copies" (tidemark_n, "id", "_rows", "_loud") SELECT b.tidemark_n, b."id", coalesce(f0."_rows", 0) AS "_rows", f0."_loud" AS "_loud" FROM temp."tidemark__batch_copies" AS b LEFT JOIN (SELECT b.tidemark_n AS tidemark_n, 1 AS "_rows", (UPPER(r."name")) AS "_loud" FROM (SELECT * FROM temp."tidemark__batch_copies" WHERE likelihood(rowid IS rowid, 0.000001)) AS b CROSS JOIN "users" AS r ON ((r."id")) = b."id" AND ((r."email" <> ''))) AS f0 ON f0.tidemark_n = b.tidemark_n;
 DELETE FROM temp."tidemark__fresh_copies" AS s WHERE s."_rows" = 0 AND s."_loud" IS NULL;
 
 -- applier: compare

@@ -111,7 +111,7 @@ INSERT INTO temp."tidemark__batch_distinct_slugs" (tidemark_n, "author") SELECT 
 
 -- applier: recompute
 DELETE FROM temp."tidemark__stored_distinct_slugs";
-INSERT INTO temp."tidemark__stored_distinct_slugs" (tidemark_n, "author", "states") SELECT b.tidemark_n, s."author", s."states" FROM (SELECT * FROM temp."tidemark__batch_distinct_slugs" WHERE likelihood(rowid IS rowid, 0.001)) AS b CROSS JOIN "tidemark_distinct_slugs" AS s ON s.rowid = (SELECT i.rowid FROM "tidemark_distinct_slugs" AS i WHERE ifnull(i."author", 0) = ifnull(b."author", 0) AND (i."author" IS NULL) = (b."author" IS NULL));
+INSERT INTO temp."tidemark__stored_distinct_slugs" (tidemark_n, "author", "states") SELECT b.tidemark_n, s."author", s."states" FROM (SELECT * FROM temp."tidemark__batch_distinct_slugs" WHERE likelihood(rowid IS rowid, 0.000001)) AS b CROSS JOIN "tidemark_distinct_slugs" AS s ON s.rowid = (SELECT i.rowid FROM "tidemark_distinct_slugs" AS i WHERE ifnull(i."author", 0) = ifnull(b."author", 0) AND (i."author" IS NULL) = (b."author" IS NULL));
 DELETE FROM temp."tidemark__fresh_distinct_slugs";
 INSERT INTO temp."tidemark__fresh_distinct_slugs" (tidemark_n, "author", "states") SELECT tidemark_x.tidemark_n, q."author", q."states" FROM (SELECT "posts"."author" AS "author", COUNT(DISTINCT "posts"."state") AS "states" FROM "posts" AS "posts" WHERE ("posts"."author") IN (SELECT tidemark_x."author" FROM temp."tidemark__batch_distinct_slugs" AS tidemark_x) GROUP BY "posts"."author") AS q CROSS JOIN temp."tidemark__batch_distinct_slugs" AS tidemark_x ON q."author" = tidemark_x."author";
 INSERT INTO temp."tidemark__fresh_distinct_slugs" (tidemark_n, "author", "states") SELECT tidemark_x.tidemark_n, q."author", q."states" FROM (SELECT "posts"."author" AS "author", COUNT(DISTINCT "posts"."state") AS "states" FROM "posts" AS "posts" WHERE (("posts"."author") IS NULL) AND EXISTS (SELECT 1 FROM temp."tidemark__batch_distinct_slugs" AS tidemark_x WHERE tidemark_x."author" IS NULL) AND EXISTS (SELECT 1 FROM temp."tidemark__batch_distinct_slugs" AS tidemark_x WHERE tidemark_x."author" IS ("posts"."author")) GROUP BY "posts"."author") AS q CROSS JOIN temp."tidemark__batch_distinct_slugs" AS tidemark_x ON q."author" IS tidemark_x."author" AND (tidemark_x."author" IS NULL) LIMIT (SELECT CASE WHEN EXISTS (SELECT 1 FROM temp."tidemark__batch_distinct_slugs" AS tidemark_x WHERE tidemark_x."author" IS NULL) THEN -1 ELSE 0 END);
@@ -136,7 +136,7 @@ DELETE FROM "tidemark__dirty_distinct_slugs";
 
 -- applier: changes of posts to keys
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__slice_posts_distinct_slugs" (id INTEGER, weight smallint NOT NULL, "c_author" INTEGER, "c_state" TEXT);
-INSERT INTO temp."tidemark__reached_distinct_slugs" ("author") SELECT DISTINCT +("posts"."c_author") FROM (SELECT * FROM temp."tidemark__slice_posts_distinct_slugs" WHERE likelihood(rowid IS rowid, 0.001)) AS "posts" WHERE "posts".weight <> 0;
+INSERT INTO temp."tidemark__reached_distinct_slugs" ("author") SELECT DISTINCT +("posts"."c_author") FROM (SELECT * FROM temp."tidemark__slice_posts_distinct_slugs" WHERE likelihood(rowid IS rowid, 0.000001)) AS "posts" WHERE "posts".weight <> 0;
 
 -- applier: dirty keys
 INSERT INTO temp."tidemark__batch_distinct_slugs" (tidemark_n, "author") SELECT tidemark_n, "author" FROM "tidemark__dirty_distinct_slugs" ORDER BY tidemark_n LIMIT :limit;

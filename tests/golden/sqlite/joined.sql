@@ -179,7 +179,7 @@ INSERT INTO temp."tidemark__batch_joined" (tidemark_n, "name") SELECT tidemark_n
 
 -- applier: recompute
 DELETE FROM temp."tidemark__stored_joined";
-INSERT INTO temp."tidemark__stored_joined" (tidemark_n, "name", "n", "score") SELECT b.tidemark_n, s."name", s."n", s."score" FROM (SELECT * FROM temp."tidemark__batch_joined" WHERE likelihood(rowid IS rowid, 0.001)) AS b CROSS JOIN "tidemark_joined" AS s ON s.rowid = (SELECT i.rowid FROM "tidemark_joined" AS i WHERE ifnull(i."name", 0) = ifnull(b."name", 0) AND (i."name" IS NULL) = (b."name" IS NULL));
+INSERT INTO temp."tidemark__stored_joined" (tidemark_n, "name", "n", "score") SELECT b.tidemark_n, s."name", s."n", s."score" FROM (SELECT * FROM temp."tidemark__batch_joined" WHERE likelihood(rowid IS rowid, 0.000001)) AS b CROSS JOIN "tidemark_joined" AS s ON s.rowid = (SELECT i.rowid FROM "tidemark_joined" AS i WHERE ifnull(i."name", 0) = ifnull(b."name", 0) AND (i."name" IS NULL) = (b."name" IS NULL));
 DELETE FROM temp."tidemark__fresh_joined";
 INSERT INTO temp."tidemark__fresh_joined" (tidemark_n, "name", "n", "score") SELECT tidemark_x.tidemark_n, q."name", q."n", q."score" FROM (SELECT "u"."name" AS "name", COUNT(*) AS "n", SUM("p"."score") AS "score" FROM "users" AS "u" LEFT JOIN "posts" AS "p" ON "p"."author" = "u"."id" WHERE ("u"."name") IN (SELECT tidemark_x."name" FROM temp."tidemark__batch_joined" AS tidemark_x) GROUP BY "u"."name") AS q CROSS JOIN temp."tidemark__batch_joined" AS tidemark_x ON q."name" = tidemark_x."name";
 INSERT INTO temp."tidemark__fresh_joined" (tidemark_n, "name", "n", "score") SELECT tidemark_x.tidemark_n, q."name", q."n", q."score" FROM (SELECT "u"."name" AS "name", COUNT(*) AS "n", SUM("p"."score") AS "score" FROM "users" AS "u" LEFT JOIN "posts" AS "p" ON "p"."author" = "u"."id" WHERE (("u"."name") IS NULL) AND EXISTS (SELECT 1 FROM temp."tidemark__batch_joined" AS tidemark_x WHERE tidemark_x."name" IS NULL) AND EXISTS (SELECT 1 FROM temp."tidemark__batch_joined" AS tidemark_x WHERE tidemark_x."name" IS ("u"."name")) GROUP BY "u"."name") AS q CROSS JOIN temp."tidemark__batch_joined" AS tidemark_x ON q."name" IS tidemark_x."name" AND (tidemark_x."name" IS NULL) LIMIT (SELECT CASE WHEN EXISTS (SELECT 1 FROM temp."tidemark__batch_joined" AS tidemark_x WHERE tidemark_x."name" IS NULL) THEN -1 ELSE 0 END);
@@ -204,11 +204,11 @@ DELETE FROM "tidemark__dirty_joined";
 
 -- applier: changes of users to keys
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__slice_users_joined" (id INTEGER, weight smallint NOT NULL, "c_id" INTEGER, "c_name" TEXT);
-INSERT INTO temp."tidemark__reached_joined" ("name") SELECT DISTINCT +("u"."c_name") FROM (SELECT * FROM temp."tidemark__slice_users_joined" WHERE likelihood(rowid IS rowid, 0.001)) AS "u" WHERE "u".weight <> 0;
+INSERT INTO temp."tidemark__reached_joined" ("name") SELECT DISTINCT +("u"."c_name") FROM (SELECT * FROM temp."tidemark__slice_users_joined" WHERE likelihood(rowid IS rowid, 0.000001)) AS "u" WHERE "u".weight <> 0;
 
 -- applier: changes of posts to keys
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__slice_posts_joined" (id INTEGER, weight smallint NOT NULL, "c_author" INTEGER, "c_score" INTEGER);
-INSERT INTO temp."tidemark__reached_joined" ("name") SELECT DISTINCT +("u"."name") FROM (SELECT DISTINCT 1 AS weight, "c_author" FROM (SELECT * FROM temp."tidemark__slice_posts_joined" WHERE likelihood(rowid IS rowid, 0.001)) WHERE weight <> 0) AS "p", "users" AS "u" WHERE "p".weight <> 0 AND ("p"."c_author" = "u"."id");
+INSERT INTO temp."tidemark__reached_joined" ("name") SELECT DISTINCT +("u"."name") FROM (SELECT DISTINCT 1 AS weight, "c_author" FROM (SELECT * FROM temp."tidemark__slice_posts_joined" WHERE likelihood(rowid IS rowid, 0.000001)) WHERE weight <> 0) AS "p", "users" AS "u" WHERE "p".weight <> 0 AND ("p"."c_author" = "u"."id");
 
 -- applier: dirty keys
 INSERT INTO temp."tidemark__batch_joined" (tidemark_n, "name") SELECT tidemark_n, "name" FROM "tidemark__dirty_joined" ORDER BY tidemark_n LIMIT :limit;

@@ -180,7 +180,7 @@ UPDATE "tidemark__checkpoint" SET even = 0 WHERE derived = 'joined_sums' AND gen
 
 -- applier: recompute
 DELETE FROM temp."tidemark__stored_joined_sums";
-INSERT INTO temp."tidemark__stored_joined_sums" (tidemark_n, "id", "_rows", "_sum_sum", "_sum_values", "_sum_odd", "_sum_exact") SELECT b.tidemark_n, s."id", s."_rows", s."_sum_sum", s."_sum_values", s."_sum_odd", s."_sum_exact" FROM (SELECT * FROM temp."tidemark__batch_joined_sums" WHERE likelihood(rowid IS rowid, 0.001)) AS b CROSS JOIN "tidemark_joined_sums" AS s ON s."id" = b."id";
+INSERT INTO temp."tidemark__stored_joined_sums" (tidemark_n, "id", "_rows", "_sum_sum", "_sum_values", "_sum_odd", "_sum_exact") SELECT b.tidemark_n, s."id", s."_rows", s."_sum_sum", s."_sum_values", s."_sum_odd", s."_sum_exact" FROM (SELECT * FROM temp."tidemark__batch_joined_sums" WHERE likelihood(rowid IS rowid, 0.000001)) AS b CROSS JOIN "tidemark_joined_sums" AS s ON s."id" = b."id";
 DELETE FROM temp."tidemark__fresh_joined_sums";
 INSERT INTO temp."tidemark__fresh_joined_sums" (tidemark_n, "id", "_rows", "_sum_sum", "_sum_values", "_sum_odd", "_sum_exact") SELECT tidemark_x.tidemark_n, q."id", q."_rows", q."_sum_sum", q."_sum_values", q."_sum_odd", q."_sum_exact" FROM (SELECT "u"."id" AS "id", COALESCE(SUM(1), 0) AS "_rows", COALESCE(SUM(CASE WHEN TYPEOF(("p"."score")) = 'integer' THEN ("p"."score") ELSE 0 END), 0) AS "_sum_sum", COALESCE(SUM(CASE WHEN NOT ("p"."score") IS NULL THEN 1 ELSE 0 END), 0) AS "_sum_values", COALESCE(SUM(CASE WHEN NOT TYPEOF(("p"."score")) IN ('integer', 'null') THEN 1 ELSE 0 END), 0) AS "_sum_odd", CASE WHEN ((COALESCE(SUM(CASE WHEN NOT TYPEOF(("p"."score")) IN ('integer', 'null') THEN 1 ELSE 0 END), 0)) > 0 OR TYPEOF((COALESCE(SUM(CASE WHEN TYPEOF(("p"."score")) = 'integer' THEN ("p"."score") ELSE 0 END), 0))) <> 'integer') THEN SUM(("p"."score")) END AS "_sum_exact" FROM "users" AS "u" CROSS JOIN "posts" AS "p" WHERE (("p"."author" = "u"."id")) AND ("u"."id") IN (SELECT tidemark_x."id" FROM temp."tidemark__batch_joined_sums" AS tidemark_x) GROUP BY "u"."id") AS q CROSS JOIN temp."tidemark__batch_joined_sums" AS tidemark_x ON q."id" = tidemark_x."id";
 
@@ -216,11 +216,11 @@ DELETE FROM "tidemark_joined_sums" WHERE ("id") IN (SELECT b."id" FROM temp."tid
 
 -- applier: changes of users to keys
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__slice_users_joined_sums" (id INTEGER, weight smallint NOT NULL, "c_id" INTEGER);
-INSERT INTO temp."tidemark__reached_joined_sums" ("id") SELECT DISTINCT +("u"."c_id") FROM (SELECT * FROM temp."tidemark__slice_users_joined_sums" WHERE likelihood(rowid IS rowid, 0.001)) AS "u" WHERE "u".weight <> 0 AND ("u"."c_id") IS NOT NULL;
+INSERT INTO temp."tidemark__reached_joined_sums" ("id") SELECT DISTINCT +("u"."c_id") FROM (SELECT * FROM temp."tidemark__slice_users_joined_sums" WHERE likelihood(rowid IS rowid, 0.000001)) AS "u" WHERE "u".weight <> 0 AND ("u"."c_id") IS NOT NULL;
 
 -- applier: changes of posts to keys
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__slice_posts_joined_sums" (id INTEGER, weight smallint NOT NULL, "c_author" INTEGER, "c_score" INTEGER);
-INSERT INTO temp."tidemark__reached_joined_sums" ("id") SELECT DISTINCT +("p"."c_author") FROM (SELECT * FROM temp."tidemark__slice_posts_joined_sums" WHERE likelihood(rowid IS rowid, 0.001)) AS "p" WHERE "p".weight <> 0 AND ("p"."c_author") IS NOT NULL;
+INSERT INTO temp."tidemark__reached_joined_sums" ("id") SELECT DISTINCT +("p"."c_author") FROM (SELECT * FROM temp."tidemark__slice_posts_joined_sums" WHERE likelihood(rowid IS rowid, 0.000001)) AS "p" WHERE "p".weight <> 0 AND ("p"."c_author") IS NOT NULL;
 
 -- applier: dirty keys
 INSERT INTO temp."tidemark__batch_joined_sums" (tidemark_n, "id") SELECT tidemark_n, "id" FROM "tidemark__dirty_joined_sums" ORDER BY tidemark_n LIMIT :limit;

@@ -109,9 +109,9 @@ INSERT INTO temp."tidemark__batch_one_row" (tidemark_n, "_only") SELECT tidemark
 
 -- applier: recompute
 DELETE FROM temp."tidemark__stored_one_row";
-INSERT INTO temp."tidemark__stored_one_row" (tidemark_n, "_only", "_rows", "_live") SELECT b.tidemark_n, s."_only", s."_rows", s."_live" FROM (SELECT * FROM temp."tidemark__batch_one_row" WHERE likelihood(rowid IS rowid, 0.001)) AS b CROSS JOIN "tidemark_one_row" AS s ON s."_only" = b."_only";
+INSERT INTO temp."tidemark__stored_one_row" (tidemark_n, "_only", "_rows", "_live") SELECT b.tidemark_n, s."_only", s."_rows", s."_live" FROM (SELECT * FROM temp."tidemark__batch_one_row" WHERE likelihood(rowid IS rowid, 0.000001)) AS b CROSS JOIN "tidemark_one_row" AS s ON s."_only" = b."_only";
 DELETE FROM temp."tidemark__fresh_one_row";
-INSERT INTO temp."tidemark__fresh_one_row" (tidemark_n, "_only", "_rows", "_live") SELECT b.tidemark_n, b."_only", coalesce(f0."_rows", 0) AS "_rows", coalesce(f0."_live", 0) AS "_live" FROM temp."tidemark__batch_one_row" AS b LEFT JOIN (SELECT b.tidemark_n AS tidemark_n, coalesce(sum(1), 0) AS "_rows", coalesce(sum(CASE WHEN (r."live" = 1) THEN 1 ELSE 0 END), 0) AS "_live" FROM (SELECT * FROM temp."tidemark__batch_one_row" WHERE likelihood(rowid IS rowid, 0.001)) AS b CROSS JOIN "posts" AS r ON (1) = b."_only" GROUP BY b.tidemark_n) AS f0 ON f0.tidemark_n = b.tidemark_n;
+INSERT INTO temp."tidemark__fresh_one_row" (tidemark_n, "_only", "_rows", "_live") SELECT b.tidemark_n, b."_only", coalesce(f0."_rows", 0) AS "_rows", coalesce(f0."_live", 0) AS "_live" FROM temp."tidemark__batch_one_row" AS b LEFT JOIN (SELECT b.tidemark_n AS tidemark_n, coalesce(sum(1), 0) AS "_rows", coalesce(sum(CASE WHEN (r."live" = 1) THEN 1 ELSE 0 END), 0) AS "_live" FROM (SELECT * FROM temp."tidemark__batch_one_row" WHERE likelihood(rowid IS rowid, 0.000001)) AS b CROSS JOIN "posts" AS r ON (1) = b."_only" GROUP BY b.tidemark_n) AS f0 ON f0.tidemark_n = b.tidemark_n;
 DELETE FROM temp."tidemark__fresh_one_row" AS s WHERE 1 = 0;
 
 -- applier: compare

@@ -58,6 +58,11 @@ def few(table: str) -> str:
     return table
 
 
+def seldom(condition: str) -> str:
+    """The planner knows by itself."""
+    return condition
+
+
 def index(name: str, bare: str, table: str, terms: str) -> str:
     """An index is where its table is."""
     return f"CREATE INDEX IF NOT EXISTS {name} ON {table} ({terms})"

@@ -74,15 +74,16 @@ def _gone(store: Store, program: KeyedProgram, table: Table) -> str:
     quote, reads = store.dialect.quote, program.reads[table.label]
     flying = ", ".join(quote(image(name)) for name in reads) or "1"
     stashed = ", ".join(quote(name) for name in reads) or "1"
-    flight, stash = store.names.own("flight", table.name), store.names.own("stash", table.name)
-    parts = [f"SELECT {flying} FROM {few(flight)}", f"SELECT {stashed} FROM {few(stash)}"]
+    parts = [f"SELECT {flying} FROM {few(store.names.own('flight', table.name))}"]
+    if sqlite_stash.may_be_replaced(table, store.dialect):
+        parts.append(f"SELECT {stashed} FROM {few(store.names.own('stash', table.name))}")
     if table.rewritten:
         parts.append(f"SELECT {stashed} FROM {few(store.names.own('seen', table.name))}")
     return f"({' UNION ALL '.join(parts)})"
 
 
 def _capture(store: Store, program: KeyedProgram, table: Table) -> list[Piece]:
-    """The stash of one source, and then the triggers on it."""
+    """The stash of one source, if there is one, and then the triggers on it."""
     names, dialect, reads = store.names, store.dialect, program.reads[table.label]
     changed, of = sqlite_rows.changed(table, reads), sqlite_rows.assigned(table, reads)
     old, new = _fly(store, table, reads, "OLD"), _fly(store, table, reads, "NEW")
@@ -112,7 +113,7 @@ def _capture(store: Store, program: KeyedProgram, table: Table) -> list[Piece]:
 
     # What is computed from rows as they are has no image to put right.
     stash = sqlite_stash.stash_pieces(names, dialect, table, reads, take_back, lambda _: [])
-    return [stash[0], *found, *stash[1:]]
+    return [*stash[:1], *found, *stash[1:]]
 
 
 def _identity(table: Table, dialect: Dialect, row: str) -> list[str]:

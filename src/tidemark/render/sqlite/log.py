@@ -37,9 +37,6 @@ def log_pieces(table: Table, columns: tuple[str, ...]) -> tuple[Piece, ...]:
         rows.trigger(names, dialect, table, "delete", None, [went]),
         rows.trigger(names, dialect, table, "update", changed, [was, became], of=of),
     ]
-    if table.name.startswith(dialect.ours_prefix):
-        # Nobody but us writes a store, and we only insert, update, delete and upsert: nothing there is ever replaced.
-        return tuple(found)
     stash = sqlite_stash.stash_pieces(
         names,
         dialect,

@@ -44,6 +44,12 @@ PLACE = -1
 that one is about to take."""
 
 
+def may_be_replaced(table: Table, dialect: Dialect) -> bool:
+    """Whether a statement may replace rows. Nobody but us writes a store, and we only insert, update, delete and upsert, saying
+    what becomes of a row that is there already (`ON CONFLICT … DO UPDATE`), which no OR REPLACE outside overrides."""
+    return not table.name.startswith(dialect.ours_prefix)
+
+
 def stash_pieces(
     names: Names,
     dialect: Dialect,
@@ -52,13 +58,12 @@ def stash_pieces(
     take_back: Callable[[str], list[str]],
     give: Callable[[str], list[str]],
 ) -> list[Piece]:
-    """The stash of a source and its triggers. Stored rows of ours need none: whoever writes them says what becomes of one that
-    is there already (`ON CONFLICT … DO UPDATE`), which no OR REPLACE outside overrides, and no update gives one another key.
+    """The stash of a source and its triggers; nothing where no row can be replaced.
 
     `take_back` gives the statements that undo rows given as ``FROM … AS v WHERE …``, `give` those that do OLD where a condition
     holds.
     """
-    if table.keeps is not None:
+    if not may_be_replaced(table, dialect):
         return []
     if table.unfollowed:
         raise Refusal(
