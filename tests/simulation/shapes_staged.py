@@ -7,6 +7,8 @@ up.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tests.simulation.queries import Draft
 from tests.simulation.relations import Relation
 from tests.simulation.shapes import Column, Parts, beside_total, draft, listed, shape
@@ -126,52 +128,75 @@ def _staged(parts: Parts) -> Draft:
     return _over_groups(parts) if parts.chance(0.6) else _over_rows(parts)
 
 
-def _over_everything(parts: Parts, inner: str, value: str) -> str:
-    """A figure over all rows of a subquery or of a table, or what is computed from one."""
+def _over_everything(parts: Parts, inner: str, value: str, *, grouped: bool = False) -> tuple[str, str]:
+    """A figure over all rows of a subquery or a table, or what is computed from one; and where it stands, if that is FROM."""
     call = parts.rng.choice(("max", "max", "min", "avg", "sum"))
-    return parts.rng.choice(("{}", "{}", "{}", "{} * 0.5", "1 + {}")).format(f"(SELECT {call}({value}) FROM {inner})")
+    form = parts.rng.choice(("{}", "{}", "{}", "{} * 0.5", "1 + {}"))
+    if parts.chance(0.3):
+        column = "max(y.f)" if grouped else "y.f"
+        return form.format(column), f" CROSS JOIN (SELECT {call}({value}) AS f FROM {inner}) y"
+    return form.format(f"(SELECT {call}({value}) FROM {inner})"), ""
 
 
 def _test(parts: Parts, value: str, figure: str) -> str:
-    verb = parts.rng.choice(("=", "=", ">", ">=", "<", "<="))
-    return f"{figure} {verb} {value}" if parts.chance(0.2) else f"{value} {verb} {figure}"
+    """A comparison, or what is made of one."""
+    verb = parts.rng.choice(("=", "=", ">", ">=", "<", "<=", "<>", "IS DISTINCT FROM"))
+    test = f"{figure} {verb} {value}" if parts.chance(0.2) else f"{value} {verb} {figure}"
+    if parts.chance(0.15):
+        test = f"{value} {parts.rng.choice(('BETWEEN', 'NOT BETWEEN'))} {figure} AND 40"
+    form = parts.rng.choice(("{}", "{}", "{}", "NOT ({})", "({} OR {} = 1)", "({}) IS NULL"))
+    return form.format(test, value)
 
 
 @shape("compared", support=True)
 def _compared(parts: Parts) -> Draft:
-    """Rows of a table, of groups or of both that are compared with the mean, the best or the sum of all."""
+    """Rows of a table, of groups or of both, compared with the mean, the best or the sum of all, or saying how they compare."""
     form = parts.rng.choice(("rows", "rows", "groups", "groups", "beside", "having", "counted"))
     if form in ("groups", "beside"):
         inner, tables = _groups(parts)
-        by = parts.rng.choice(("n", "n", "v"))
-        test = _test(parts, f"s.{by}", _over_everything(parts, "s z", f"z.{by}"))
+        value = f"s.{parts.rng.choice(('n', 'n', 'v'))}"
+        figure, beside = _over_everything(parts, "s z", value.replace("s.", "z."))
+        test = _test(parts, value, figure)
         key = [Column("s.k", parts.name())]
         if form == "groups":
-            shown = listed(*key, Column("s.n", parts.name()), Column("s.v", parts.name()))
-            return draft(f"WITH s AS ({inner}) SELECT {shown} FROM s WHERE {test}", key, *tables)
+            shown = [*key, Column("s.n", parts.name()), Column("s.v", parts.name())]
+            return draft(f"WITH s AS ({inner}) {_asking(parts, shown, f's{beside}', test)}", key, *tables)
         table = parts.table()
         key = [*parts.key(table, "a"), *key]
         on = f"{parts.column(table, 'a', ('int',))} = s.n"
-        shown = listed(*key, *parts.terms(table, "a"))
-        return draft(
-            f"WITH s AS ({inner}) SELECT {shown} FROM {table.quoted} a JOIN s ON {on} WHERE {test}", key, *tables, table
-        )
+        rows = f"{table.quoted} a JOIN s ON {on}{beside}"
+        asked = _asking(parts, [*key, *parts.terms(table, "a")], rows, test)
+        return draft(f"WITH s AS ({inner}) {asked}", key, *tables, table)
     table = parts.table()
     other = table if parts.chance(0.6) else parts.table()
     value, far = parts.column(table, "a", ("int", "numeric")), parts.column(other, "f", ("int", "numeric"))
-    figure = _over_everything(parts, f"{other.quoted} f{parts.where(other, 'f', 0.3)}", far)
-    if form == "having":
+    of_groups = form == "having"
+    figure, beside = _over_everything(parts, f"{other.quoted} f{parts.where(other, 'f', 0.3)}", far, grouped=of_groups)
+    if of_groups:
         by = Column(parts.column(table, "a", KINDS), parts.name())
         call = f"{parts.rng.choice(('sum', 'max', 'count'))}({value})"
-        rest = f"FROM {table.quoted} a{parts.where(table, 'a', 0.3)} GROUP BY {by.expression}"
-        having = f"{_test(parts, call, figure)}{' AND count(*) > 0' if parts.chance(0.3) else ''}"
+        rest = f"FROM {table.quoted} a{beside}{parts.where(table, 'a', 0.3)} GROUP BY {by.expression}"
+        test = _test(parts, call, figure)
+        if parts.chance(0.3):
+            said = Column(f"CASE WHEN {test} THEN 'x' END", parts.name())
+            return draft(f"SELECT {listed(by, said)} {rest}", [by], table, other)
+        having = f"{test}{' AND count(*) > 0' if parts.chance(0.3) else ''}"
         shown = listed(by, Column("count(*)", parts.name()))
         return draft(f"SELECT {shown} {rest} HAVING {having}", [by], table, other)
-    test = f"{_test(parts, value, figure)}{parts.condition(table, 'a', 0.3)}"
+    test, few = _test(parts, value, figure), parts.condition(table, "a", 0.3)
+    rows = f"{table.quoted} a{beside}"
     if form == "counted":
         shown = listed(Column("count(*)", parts.name()), Column(f"max({value})", parts.name()))
-        return draft(f"SELECT {shown} FROM {table.quoted} a WHERE {test}", [], table, other)
+        return draft(f"SELECT {shown} FROM {rows} WHERE {test}{few}", [], table, other)
     key = parts.key(table, "a")
-    return draft(
-        f"SELECT {listed(*key, *parts.terms(table, 'a'))} FROM {table.quoted} a WHERE {test}", key, table, other
-    )
+    return draft(_asking(parts, [*key, *parts.terms(table, "a")], rows, test, few), key, table, other)
+
+
+def _asking(parts: Parts, shown: Sequence[Column], rows: str, test: str, few: str = "") -> str:
+    """Rows that a comparison is true of, or all of them with what it says."""
+    if parts.chance(0.3):
+        said = Column(
+            parts.rng.choice(("CASE WHEN {} THEN 1 ELSE 0 END", "CASE WHEN {} THEN 2 END")).format(test), parts.name()
+        )
+        return f"SELECT {listed(*shown, said)} FROM {rows} WHERE 1 = 1{few}"
+    return f"SELECT {listed(*shown)} FROM {rows} WHERE {test}{few}"

@@ -22,6 +22,7 @@ from tidemark.maintenance.support import Support
 from tidemark.model import Catalog, Declaration, OutputColumn, Table
 from tidemark.names import stage_name
 from tidemark.query.cascade import Link
+from tidemark.query.figures import with_figures
 from tidemark.query.lower import lower_query
 from tidemark.query.moment import clock_of
 from tidemark.query.ranked import rankings
@@ -102,6 +103,7 @@ def over_stages(declaration: Declaration, known: Known, taken: list[str], choose
             return [declaration]
         query = lower_query(text, known.catalog, known.dialect, clock_of(known.dialect))
         require_apart(declaration, query, known.catalog)
+        query = with_figures(query, known.catalog)
         found = staged(query)
         if found is None or not _is_global(declaration, known):
             return [declaration]

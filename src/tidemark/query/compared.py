@@ -9,25 +9,36 @@ have no such form.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from sqlglot import exp
 
+from tidemark.model import Column
 from tidemark.query.affinity import affinity
+from tidemark.query.figures import total_of
 from tidemark.query.functions import function_name
 from tidemark.query.parse import render
 from tidemark.query.relation import Block, Derived, Item, Nested, Occurrence, Query, Recursion, Scalar
-from tidemark.query.stage import Stage, Staged, marked_item, name_outputs, text_of, unnamed
-from tidemark.query.trees import aliased, bare, column_at, outputs_of, own_items, rename_outputs
+from tidemark.query.stage import Stage, Staged, marked_item, text_of, unnamed
+from tidemark.query.trees import aliased, bare, column_at, known, outputs_of, own_items, rename_outputs
 from tidemark.query.units import branches_of, item_of, origins_of, position_of, same_comparison
 
 FIGURE = "figure"
 """The one column of the stage of a figure."""
 _ALIAS = "tidemark figure "
 """Begins the alias of a figure in the query that compares with it."""
-_COMPARED = (exp.EQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
+_SAME = (exp.NullSafeEQ, exp.NullSafeNEQ)
+_EQUAL = (exp.EQ, exp.NEQ, *_SAME)
+_COMPARED = (*_EQUAL, exp.GT, exp.GTE, exp.LT, exp.LTE)
 _NUMBERS = ("smallint", "integer", "bigint", "numeric", "real", "double precision")
+_TIMES = {
+    "date": "time",
+    "timestamp without time zone": "time",
+    "timestamp with time zone": "moment",
+}
+_TOLD = ("date", "datetime", "time", "strftime")
 _ARITHMETIC = (exp.Paren, exp.Neg, exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod)
 
 
@@ -43,17 +54,20 @@ class _Test:
 @dataclass(frozen=True)
 class Moved:
     """What is compared with a figure as an expression over `rows`, and the `figure` as one over its scan, of which those rows are
-    the figure's that `where` is true of."""
+    the figure's that `where` is true of. A comparison that asks whether both are `equal` changes for rows that equal what it was
+    or is, and for no row between; of `same` ones NULL is a value like any other."""
 
     rows: Scalar
     figure: Scalar
     where: tuple[Scalar, ...]
+    equal: bool = False
+    same: bool = False
 
 
 def figures_of(query: Query) -> dict[str, tuple[Scalar, ...]]:
     """The aliases of the scans of figures, in a query over these, with the conditions of each on its scan."""
     found: dict[str, tuple[Scalar, ...]] = {}
-    for nested in (one for block in query.blocks for one in block.nested if one.form == "exists"):
+    for nested in (one for block in query.blocks for one in block.nested):
         item = nested.query.items[0] if isinstance(nested.query, Block) and len(nested.query.items) == 1 else None
         inner = item.query if isinstance(item, Derived) and item.alias.startswith(_ALIAS) else None
         if isinstance(inner, Block) and inner.is_flat and len(inner.items) == 1:
@@ -62,78 +76,53 @@ def figures_of(query: Query) -> dict[str, tuple[Scalar, ...]]:
 
 
 def moved_by(test: Scalar, alias: str, where: tuple[Scalar, ...]) -> Moved | None:
-    """The two sides of a comparison with the figure of that scan."""
-    tree = test.bare_tree
+    """The two sides of a comparison with the figure of that scan, also where all that is asked is whether it is known."""
+    tree = known(test.tree)
     sides = [Scalar(one, test.dialect) for one in (tree.this, tree.expression)] if isinstance(tree, _COMPARED) else []
     for rows, figure in (sides, sides[::-1]) if sides else ():
         if figure.aliases == {alias} and rows.aliases and alias not in rows.aliases:
-            return Moved(rows, figure, where)
+            return Moved(rows, figure, where, isinstance(tree, _EQUAL), isinstance(tree, _SAME))
     return None
 
 
 def compared(block: Block) -> Staged | None:
     """The query over the stages of its figures, and of the groups that it compares with them; None where it compares none."""
     figures = {one.text: one for one in block.nested if one.item is None and _is_figure(block, one)}
-    if not figures or block.limited or block.windows or block.distinct_on:
+    if not figures or block.limited or block.windows or block.distinct_on or block.is_aggregated:
         return None
-    if block.is_aggregated:
-        return _groups(block, figures) if block.groups is not None and not block.distinct else None
-    tests = [found for scalar in block.where if (found := _test(block, scalar, figures)) is not None]
-    if not tests:
+    tests = {one.scalar.text: one for scalar in block.scalars for one in _tests(block, scalar, figures)}
+    if {one.nested.text for one in tests.values()} != figures.keys():
         return None
-    aliases = {alias for one in tests for alias in one.rows.aliases}
+    aliases = {alias for one in tests.values() for alias in one.rows.aliases}
     taken = [item for item in block.items if item.alias in aliases and _is_together(item)]
     if not all(_is_readable(item) for item in taken) or _mixes(block, taken, tests):
         return None
     over, stages = block.tree.copy(), []
     for item in taken:
         assert isinstance(item, Derived)
-        names = [[name] for one in tests for alias, name in sorted(one.rows.columns) if alias == item.alias]
+        names = [[name] for one in tests.values() for alias, name in sorted(one.rows.columns) if alias == item.alias]
         indexes = tuple(dict.fromkeys(map(tuple, names)))
         stages.append(Stage(text_of(item.query.tree.copy(), block.dialect), indexes, unnamed(item.query.tree.copy())))
         own_items(over)[block.items.index(item)].replace(marked_item(item.alias, len(stages)))
-    rest = [one.tree.copy() for one in block.where if one not in [test.scalar for test in tests]]
-    for test in tests:
-        stages.append(_stage(test.nested))
-        rest.append(_exists(test, len(stages), {}))
-    over.set("where", exp.Where(this=exp.and_(*rest, copy=False)))
-    own = {test.nested.text for test in tests}
-    queries = [one.query for one in block.nested if one.text not in own]
+    numbers = {text: len(stages) + place for place, text in enumerate(figures, start=1)}
+    stages += [_stage(one) for one in figures.values()]
+    inside: dict[str, str] = {}
+    alone = {scalar.text for scalar in block.where}
+    for place, (text, test) in enumerate(tests.items(), start=1):
+        asked = _asked(test, place, numbers[test.nested.text], alone=text in alone)
+        inside[text] = render(asked, block.dialect)
+    if block.where:
+        rows = [exp.Paren(this=exp.Var(this=one.swapped(inside))) for one in block.where]
+        over.set("where", exp.Where(this=exp.and_(*rows, copy=False)))
+    if any(one.scalar.has_subquery for one in block.outputs):
+        over.set(
+            "expressions",
+            [aliased(exp.Var(this=one.scalar.swapped(inside)), one.name) for one in block.outputs],
+        )
+    queries = [one.query for one in block.nested if one.text not in figures]
     queries += [one.query for one in block.items if isinstance(one, Derived) and one not in taken]
     beside = [*block.occurrences, *(one for query in queries for one in query.all_occurrences)]
     return Staged(tuple(stages), render(over, block.dialect), tuple(one.table for one in beside), compared=True)
-
-
-def _groups(block: Block, figures: Mapping[str, Nested]) -> Staged | None:
-    """Groups of which HAVING compares some value, as a stage with that value."""
-    if block.having is None or any(one.text not in figures for one in block.nested):
-        return None
-    tree = block.having.bare_tree
-    every = list(tree.flatten()) if isinstance(tree, exp.And) else [tree]
-    wanted = [Scalar(one, block.dialect) for one in every if isinstance(one, exp.Expression)]
-    tests = [test for scalar in wanted if (test := _test(block, scalar, figures)) is not None]
-    if len(tests) < len({one.text for one in block.nested}):
-        return None
-    groups = block.tree.copy()
-    name_outputs(groups)
-    shown = [name for name, _ in outputs_of(groups)]
-    if not all(shown) or len(set(shown)) < len(shown):
-        return None
-    rest = [one.tree.copy() for one in wanted if one not in [test.scalar for test in tests]]
-    groups.set("having", exp.Having(this=exp.and_(*rest, copy=False)) if rest else None)
-    # More of one letter than all names have is in none of them.
-    taken = "".join(shown).lower()
-    names = [f"{'x' * taken.count('x')}compared{place}" for place, _ in enumerate(tests, start=1)]
-    groups.set("expressions", [*groups.expressions, *map(aliased, (one.rows.tree.copy() for one in tests), names)])
-    over = exp.Select(expressions=[aliased(column_at("x", name), name) for name in shown])
-    over.set("from_", exp.From(this=marked_item("x")))
-    stages = [Stage(text_of(groups, block.dialect), tuple((name,) for name in names))]
-    conditions = []
-    for test, name in zip(tests, names, strict=True):
-        stages.append(_stage(test.nested))
-        conditions.append(_exists(test, len(stages), {test.rows.text: render(column_at("x", name), block.dialect)}))
-    over.set("where", exp.Where(this=exp.and_(*conditions, copy=False)))
-    return Staged(tuple(stages), render(over, block.dialect), compared=True)
 
 
 def _stage(nested: Nested) -> Stage:
@@ -142,29 +131,27 @@ def _stage(nested: Nested) -> Stage:
     return Stage(text_of(figure, nested.query.dialect))
 
 
-def _exists(test: _Test, number: int, stored: Mapping[str, str]) -> exp.Expression:
-    """The condition as one on the row of the stage of that number, which is always there, over what is `stored` of the rows."""
-    dialect, alias = test.scalar.dialect, f"{_ALIAS}{number}"
+def _asked(test: _Test, place: int, number: int, *, alone: bool) -> exp.Expression:
+    """The comparison as a question to the row of the stage of that number, which is always there: a condition that stands alone
+    asks whether it is true, any other what it is, where that is known."""
+    dialect, alias = test.scalar.dialect, f"{_ALIAS}{place}"
     figure = render(column_at(alias, FIGURE), dialect)
     if not dialect.types_are_fixed:
         # A subquery has neither a type nor a collation to convert what it is compared with.
         figure = f"coalesce({figure}, NULL)"
-    text = test.scalar.swapped({test.nested.text: figure, **stored})
-    rows = exp.Select(expressions=[exp.Literal.number(1)])
+    text = exp.Var(this=test.scalar.swapped({test.nested.text: figure}))
+    rows = exp.Select(expressions=[exp.Literal.number(1) if alone else text])
     rows.set("from_", exp.From(this=marked_item(alias, number)))
-    rows.set("where", exp.Where(this=exp.Var(this=text)))
-    return exp.Exists(this=rows)
+    is_known = exp.Not(this=exp.Is(this=exp.Paren(this=text.copy()), expression=exp.Null()))
+    rows.set("where", exp.Where(this=text if alone else is_known))
+    return exp.Exists(this=rows) if alone else exp.Subquery(this=rows)
 
 
 def _is_figure(block: Block, nested: Nested) -> bool:
     """Whether a subquery is one row over everything, whatever the row outside."""
     query = nested.query
-    if nested.form != "scalar" or not isinstance(query, Block) or not query.items or len(query.outputs) > 1:
-        return False
-    own = {item.alias for one in query.blocks for item in one.items}
-    outside = {alias for alias, _ in query.columns if alias} - own
-    total = query.is_aggregated and query.groups is None and query.having is None and not query.limited
-    return total and not outside and not _converts(query)
+    plain = nested.form == "scalar" and isinstance(query, Block) and query.is_aggregated and len(query.outputs) == 1
+    return plain and isinstance(query, Block) and total_of(query) is not None and not _converts(query)
 
 
 def _converts(query: Block) -> bool:
@@ -173,25 +160,33 @@ def _converts(query: Block) -> bool:
     return not query.dialect.types_are_fixed and isinstance(value, exp.Cast | exp.Collate | exp.Column)
 
 
-def _test(block: Block, scalar: Scalar, figures: Mapping[str, Nested]) -> _Test | None:
-    """The condition as a comparison of what is made of rows with what is made of one figure."""
-    tree = scalar.bare_tree
-    if not isinstance(tree, _COMPARED):
-        return None
+def _tests(block: Block, scalar: Scalar, figures: Mapping[str, Nested]) -> list[_Test]:
+    """The comparisons with figures in an expression, wherever they stand in it."""
+    if not scalar.has_subquery:
+        return []
+    inside = scalar.tree.walk(prune=lambda node: isinstance(node, exp.Select))
+    return [
+        test for node in inside if isinstance(node, _COMPARED) and (test := _test(block, node, figures)) is not None
+    ]
+
+
+def _test(block: Block, tree: exp.Expression, figures: Mapping[str, Nested]) -> _Test | None:
+    """The comparison as one of what is made of rows with what is made of one figure."""
     sides = [Scalar(side, block.dialect) for side in (tree.this, tree.expression)]
     for rows, other in (sides, sides[::-1]):
         nested = _made_of(other.tree, figures, block)
         if nested is None or rows.has_subquery or not rows.aliases or not rows.aliases <= block.local:
             continue
-        if isinstance(tree, exp.EQ) or _are_ordered_alike(block, rows, other, nested):
-            return _Test(scalar, rows, nested)
+        if isinstance(tree, _EQUAL) or _are_ordered_alike(block, rows, other, nested):
+            return _Test(Scalar(tree, block.dialect), rows, nested)
     return None
 
 
 def _made_of(tree: exp.Expression, figures: Mapping[str, Nested], block: Block) -> Nested | None:
     """The figure that an expression is, or is computed from with constants."""
     found = figures.get(render(tree, block.dialect))
-    if found is not None or not isinstance(tree, _ARITHMETIC):
+    told = not block.dialect.types_are_fixed and function_name(tree) in _TOLD
+    if found is not None or not (told or isinstance(tree, _ARITHMETIC)):
         return found
     inner = [one for one in tree.iter_expressions() if not Scalar(one, block.dialect).is_constant]
     return _made_of(inner[0], figures, block) if len(inner) == 1 else None
@@ -201,6 +196,8 @@ def _are_ordered_alike(block: Block, rows: Scalar, other: Scalar, nested: Nested
     """Whether the comparison puts values in the order that each side has by itself."""
     figure = nested.query
     assert isinstance(figure, Block)
+    if (time := _time(block, rows.tree, figure)) and time == _time(block, other.tree, figure):
+        return True
     if _is_number(block, rows.tree) and _is_number(figure, figure.outputs[0].scalar.tree):
         return True
     ends = [one for one in figure.aggregates if one.function in ("min", "max") and one.text == _written(figure)]
@@ -209,6 +206,30 @@ def _are_ordered_alike(block: Block, rows: Scalar, other: Scalar, nested: Nested
         return False
     plain = all(one.collation in (None, "BINARY") for one in origins_of(block, rows.column) or ())
     return plain and same_comparison(block, rows.column, column, figure)
+
+
+def _time(block: Block, tree: exp.Expr, figure: Block) -> str:
+    """The kind of times that an expression is of, which have one order; empty for other values. On SQLite they are texts."""
+    fixed, name = block.dialect.types_are_fixed, function_name(tree)
+    if isinstance(tree, exp.Paren):
+        return _time(block, tree.this, figure)
+    if isinstance(tree, exp.Subquery):
+        return _time(figure, figure.outputs[0].scalar.tree, figure)
+    if isinstance(tree, exp.Column):
+        found = origins_of(block, (tree.table, tree.name)) or ()
+        kinds = {_TIMES.get(one.type.partition("(")[0], "") if fixed else _text(one) for one in found}
+        return kinds.pop() if len(kinds) == 1 else ""
+    if not fixed and name in _TOLD:
+        return "text"
+    if name in ("min", "max") or (fixed and isinstance(tree, exp.Add | exp.Sub)):
+        every = (cast(exp.Expression, one) for one in tree.iter_expressions())
+        inner = [one for one in every if not Scalar(one, block.dialect).is_constant]
+        return _time(block, inner[0], figure) if len(inner) == 1 else ""
+    return ""
+
+
+def _text(column: Column) -> str:
+    return "text" if affinity(column.type) == "TEXT" and column.collation in (None, "BINARY") else ""
 
 
 def _written(figure: Block) -> str:
@@ -267,12 +288,19 @@ def _is_readable(item: Item) -> bool:
     return all(names) and len(set(names)) == len(names)
 
 
-def _mixes(block: Block, taken: Sequence[Item], tests: Sequence[_Test]) -> bool:
+def _mixes(block: Block, taken: Sequence[Item], tests: Collection[str]) -> bool:
     """Whether SQLite compares computed columns of what is stored with columns of other items, which have types."""
     if block.dialect.types_are_fixed:
         return False
-    aliases, own = {item.alias for item in taken}, [test.scalar for test in tests]
-    wide = [one for one in block.scalars if len(one.aliases) > 1 and one not in own]
+    aliases = {item.alias for item in taken}
+
+    def place(node: exp.Expression) -> exp.Expression:
+        return exp.Null() if isinstance(node, _COMPARED) and render(node, block.dialect) in tests else node
+
+    rest = [Scalar(one.tree.transform(place), block.dialect) for one in block.scalars]
     return any(
-        alias in aliases and origins_of(block, (alias, name)) is None for one in wide for alias, name in one.columns
+        alias in aliases and origins_of(block, (alias, name)) is None
+        for one in rest
+        if len(one.aliases) > 1
+        for alias, name in one.columns
     )

@@ -14,7 +14,7 @@ from sqlglot import exp
 from tidemark.model import Column
 from tidemark.query.nodes import copied
 from tidemark.query.relation import Occurrence, Scalar
-from tidemark.query.trees import bare
+from tidemark.query.trees import bare, known
 from tidemark.query.walked import WALKED, Walk
 
 Values = Mapping[str, Scalar | None]
@@ -143,7 +143,7 @@ def _typed_null(value: Scalar, scans: Scans) -> Scalar | None:
 
 def is_void(scalar: Scalar) -> bool:
     """True for a comparison that a NULL makes unknown in every row."""
-    tree = scalar.bare_tree
+    tree = known(scalar.tree)
     sides = (tree.this, tree.expression) if isinstance(tree, _STRICT) else ()
     # ALL over no rows is true of NULL too.
     quantified = any(isinstance(side, exp.Any | exp.All) for side in sides)

@@ -20,6 +20,7 @@ from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Table
 from tidemark.query.compared import compared
 from tidemark.query.functions import is_aggregate
+from tidemark.query.figures import with_figures
 from tidemark.query.inline import SHOWN
 from tidemark.query.lower import lower_query
 from tidemark.query.moment import compared_with_it, is_moment, looks, moments_of, reads_moment
@@ -78,6 +79,7 @@ def _staged(query: Query, *, every: bool) -> Staged | None:
 
 def over_stages(query: Query, stages: Sequence[str], catalog: Catalog) -> Query:
     """The query over the rows of its stages, whose names are given. `query` is used up. Raises `Refusal` where it has none."""
+    query = with_figures(query, catalog)
     found = staged(query)
     if found is not None and len(found.stages) != len(stages):
         found = staged(query, every=True)

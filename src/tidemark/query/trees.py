@@ -101,6 +101,14 @@ def bare(tree: exp.Expression) -> exp.Expression:
     return tree
 
 
+def known(tree: exp.Expression) -> exp.Expression:
+    """The condition of which a condition asks whether it is known, that is not NULL; any other as it is, without parentheses."""
+    inner = bare(tree)
+    asked = bare(inner.this) if isinstance(inner, exp.Not) else inner
+    nothing = isinstance(inner, exp.Not) and isinstance(asked, exp.Is) and isinstance(asked.expression, exp.Null)
+    return bare(asked.this) if nothing else inner
+
+
 def named_again(written: exp.Expression, name: str) -> exp.Identifier:
     """The catalog's spelling at the place where the user wrote the name."""
     identifier = exp.Identifier(this=name, quoted=True)

@@ -16,7 +16,6 @@ from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.maintenance.program import KeyedProgram, KeyQuery
 from tidemark.maintenance.routes import circles
 from tidemark.model import Table
-from tidemark.query.compared import Moved
 from tidemark.query.relation import Occurrence
 from tidemark.render.chains import all_of
 from tidemark.render.images import image, log_of
@@ -96,33 +95,58 @@ def reached(
         weighed = [weight] if gone is None else []
         if way.between is not None:
             rows = f"({way.between.rows.over_images(images, image)})"
-            every = f"FROM {', '.join(others)}{_where(tests)}"
-            own, ends = _moved(store, way, way.between, f"{own}{_where(weighed)}", rows, every)
-            weighed = [f"{rows} >= {ends}.lowest", f"{rows} <= {ends}.highest"]
+            changes = f"{own}{_where(weighed)}"
+            own, weighed = (_left if way.between.equal else _moved)(store, way, changes, rows, others, tests)
         found.append(f"{select} {', '.join([own, *others])}{_where([*weighed, *tests]) or ' WHERE 1 = 1'}")
     return found
 
 
-def _moved(store: Store, way: KeyQuery, moved: Moved, changes: str, rows: str, every: str) -> tuple[str, str]:
+def _moved(
+    store: Store, way: KeyQuery, changes: str, rows: str, others: list[str], tests: list[str]
+) -> tuple[str, list[str]]:
     """Over what a figure moved: a FROM item of the least and the greatest of all that it was in the `changes` and what it is, and
-    the item's name. Where one of these is NULL, every value of the `rows` may be on another side.
+    the conditions of the `rows` between. Where one of these is NULL, every value of the rows may be on another side.
 
     What it is counts, since the two images of a change may be in two slices: each slice has what it moved over from its images to
     what it is.
     """
-    alias, dialect = way.changed.alias, store.dialect
-    name = dialect.quote(alias)
-    was = all_of([f"({one.over_images({alias}, image)})" for one in moved.where]) or "1 = 1"
-    now = all_of([f"({one.text})" for one in moved.where]) or "1 = 1"
-    values = (
-        f"SELECT {moved.figure.over_images({alias}, image)} AS v, {was} AS w FROM {changes} UNION ALL "
-        f"SELECT {moved.figure.text}, {now} FROM {qualified(way.changed.table, dialect)} AS {name}"
-    )
+    name, was = _figure(store, way, changes, {way.changed.alias})
+    _, now = _figure(store, way, f"{qualified(way.changed.table, store.dialect)} AS {name}", set())
+    every = f"FROM {', '.join(others)}{_where(tests)}"
     ends = ", ".join(
         f"CASE WHEN count(*) > count(v) THEN (SELECT {end}({rows}) {every}) ELSE {end}(v) END AS {bound}"
         for end, bound in (("min", "lowest"), ("max", "highest"))
     )
-    return f"(SELECT {ends} FROM ({values}) AS m WHERE w HAVING count(*) > 1) AS {name}", name
+    item = f"(SELECT {ends} FROM ({was} UNION ALL {now}) AS m WHERE w HAVING count(*) > 1) AS {name}"
+    return item, [f"{rows} >= {name}.lowest", f"{rows} <= {name}.highest"]
+
+
+def _left(
+    store: Store, way: KeyQuery, changes: str, rows: str, others: list[str], tests: list[str]
+) -> tuple[str, list[str]]:
+    """The same of what asks whether both are equal: each value that the figure was in the `changes`, and the condition of the
+    `rows` that equal it. Where it was NULL, that is every value of the rows, unless NULL is a value like any other."""
+    name, values = _figure(store, way, changes, {way.changed.alias})
+    assert way.between is not None
+    if way.between.same:
+        is_same = f"{rows} {store.dialect.null_safe_equal} {name}.v"
+        return f"(SELECT DISTINCT v FROM ({values}) AS m WHERE w) AS {name}", [is_same]
+    value, unknown = (
+        f"{store.dialect.planner.aside}{rows}",
+        f"EXISTS (SELECT 1 FROM ({values}) AS m WHERE w AND v IS NULL)",
+    )
+    all_of_them = f"SELECT {value} FROM {', '.join(others)}{_where([*tests, unknown])}"
+    item = f"(SELECT v FROM ({values}) AS m WHERE w AND v IS NOT NULL UNION {all_of_them}) AS {name}"
+    return item, [f"{rows} = {name}.v"]
+
+
+def _figure(store: Store, way: KeyQuery, source: str, images: set[str]) -> tuple[str, str]:
+    """The name of a figure's scan, and SELECT of its values `v` in a source, which is of images or of what is, with `w`, whether
+    there was one."""
+    assert way.between is not None
+    told = all_of([f"({one.over_images(images, image)})" for one in way.between.where]) or "1 = 1"
+    figure = way.between.figure.over_images(images, image)
+    return store.dialect.quote(way.changed.alias), f"SELECT {figure} AS v, {told} AS w FROM {source}"
 
 
 def _where(tests: Sequence[str]) -> str:
