@@ -107,7 +107,7 @@ def compared(block: Block) -> Staged | None:
     numbers = {text: len(stages) + place for place, text in enumerate(figures, start=1)}
     stages += [_stage(one) for one in figures.values()]
     inside: dict[str, str] = {}
-    alone = {scalar.text for scalar in block.where}
+    alone = {render(scalar.bare_tree, block.dialect) for scalar in block.where}
     for place, (text, test) in enumerate(tests.items(), start=1):
         asked = _asked(test, place, numbers[test.nested.text], alone=text in alone)
         inside[text] = render(asked, block.dialect)
