@@ -10,13 +10,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Case:
-    """A query with its key. `engine` names the only engine that has its syntax; `klass` is the class that it must get."""
+    """A query with its key. `engine` names the only engine that has its syntax; `klass` is the class that it must get,
+    `support` what is asked for."""
 
     name: str
     query: str
     key: str | tuple[str, ...] | None = None
     engine: str | None = None
     klass: str = "keyed"
+    support: bool | None = None
 
 
 FROM_SUBQUERIES = (

@@ -55,6 +55,39 @@ SPELLINGS = (
         "author",
     ),
     Case(
+        "above_a_mean_in_with",
+        "WITH a AS (SELECT avg(score) AS mean FROM posts), b AS (SELECT mean * 2 AS twice FROM a) "
+        "SELECT p.id, p.score FROM posts p CROSS JOIN a WHERE p.score > a.mean OR p.score = (SELECT twice FROM b)",
+        "id",
+        support=True,
+    ),
+    Case(
+        "between_two_figures",
+        "SELECT p.id FROM (SELECT min(author) AS lo, max(author) AS hi FROM posts) m "
+        "JOIN posts p ON p.score BETWEEN m.lo AND m.hi",
+        "id",
+        support=True,
+    ),
+    Case(
+        "all_but_the_best",
+        "SELECT id FROM posts WHERE score <> (SELECT max(score) FROM posts)",
+        "id",
+        support=True,
+    ),
+    Case(
+        "high_and_low",
+        "SELECT u.id, p.id AS post, CASE WHEN p.score > a.mean THEN 'high' WHEN p.score IS DISTINCT FROM a.least THEN 'low' END "
+        "AS how FROM users u JOIN posts p ON p.author = u.id, (SELECT avg(score) AS mean, min(score) AS least FROM posts) a",
+        ("id", "post"),
+        support=True,
+    ),
+    Case(
+        "groups_high_and_low",
+        "SELECT author, CASE WHEN sum(score) >= a.mean THEN 'high' ELSE 'low' END AS how FROM posts, "
+        "(SELECT avg(score) AS mean FROM posts) a GROUP BY author, a.mean HAVING count(*) > 1 OR max(score) < a.mean",
+        "author",
+    ),
+    Case(
         "arrays_of_subqueries",
         "SELECT id, region = ANY (ARRAY(SELECT score FROM posts p WHERE p.author = u.id)) AS one, "
         "ARRAY[(SELECT b.name FROM users b WHERE b.id = u.boss), name] AS names, "

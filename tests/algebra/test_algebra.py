@@ -46,7 +46,8 @@ def _groups() -> list[tuple[str, tuple[Case, ...]]]:
 def test_random_changes_are_followed(engine_url: str, cases: tuple[Case, ...]) -> None:
     project = Project("algebra")
     for case in cases:
-        project.derive(case.name, query=case.query, key=case.key, freshness="tick", allow_global=case.klass == "global")
+        wide, support = case.klass == "global", case.support
+        project.derive(case.name, query=case.query, key=case.key, freshness="tick", allow_global=wide, support=support)
     place = Place.make(engine_url, project, SEED)
     rng = random.Random(SEED)
     try:

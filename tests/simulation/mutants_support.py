@@ -123,6 +123,8 @@ def _stays(script: Script) -> Script:
 COMPARED = ("compared",)
 MOVES: tuple[tuple[str, str, str], ...] = (
     ("what a figure moved over", r"min\(v\) END AS lowest", "max(v) END AS lowest"),
+    ("what a figure was that rows are equal to or not", r"(w AND v IS NOT NULL)", r"\1 AND v > 5"),
+    ("a figure that was unknown", "(w AND v IS NULL)", r"\1 AND 1 = 0"),
     ("the best value that was", r"(slice_[^;]*?_stage_[^;]*?weight) <> 0(?!.*lowest)", r"\1 > 0"),
 )
 
