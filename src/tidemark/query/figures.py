@@ -17,10 +17,12 @@ from tidemark.dialect import Dialect
 from tidemark.model import Catalog
 from tidemark.query.functions import is_aggregate
 from tidemark.query.lower import lower_query
+from tidemark.query.moment import reads_moment
 from tidemark.query.parse import render
 from tidemark.query.relation import Block, Derived, Item, Query, Scalar
 from tidemark.query.stage import ROW, name_outputs, text_of
-from tidemark.query.trees import aliased, column_at, outputs_of, own_nodes
+from tidemark.query.subtypes import passes_json
+from tidemark.query.trees import aliased, column_at, outputs_of, own_nodes, whole_items
 
 Shown = Mapping[str, exp.Expression]
 """What is shown of a total, by name."""
@@ -29,6 +31,9 @@ Shown = Mapping[str, exp.Expression]
 def with_figures(query: Query, catalog: Catalog) -> Query:
     """The query with totals as subqueries beside what they are compared with; any other query as it is."""
     if not isinstance(query, Block) or query.limited or query.windows or query.distinct_on or not query.items:
+        return query
+    if reads_moment(query) or whole_items(query.tree) or any(passes_json(block) for block in query.blocks):
+        # What is marked in the tree is in no text.
         return query
     tree = _beside_rows(query)
     found = lower_query(text_of(tree, query.dialect), catalog, query.dialect) if tree is not None else query

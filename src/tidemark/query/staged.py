@@ -19,8 +19,8 @@ from sqlglot import exp
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Table
 from tidemark.query.compared import compared
-from tidemark.query.functions import is_aggregate
 from tidemark.query.figures import with_figures
+from tidemark.query.functions import is_aggregate
 from tidemark.query.inline import SHOWN
 from tidemark.query.lower import lower_query
 from tidemark.query.moment import compared_with_it, is_moment, looks, moments_of, reads_moment
