@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Case:
-    """A query with its key. `engine` names the only engine that has its syntax; `klass` is the class that it must get,
-    `support` what is asked for."""
+    """A query with its `key` and `support`. `engine` names the only one that has its syntax, `klass` the class it must get."""
 
     name: str
     query: str
