@@ -280,7 +280,6 @@ def _deltas(store: Store, program: LinearProgram) -> Deltas:
         f"SELECT {store.key_of('d')}, {', '.join(sums)} FROM {delta} AS d GROUP BY {store.key_of('d')} "
         f"HAVING {' OR '.join(some)}"
     )
-    logs = [log_of(store.dialect, table) for table in program.captured]
     return Deltas(
         create=tuple(tables),
         clear=(store.phrases.clear(delta), store.phrases.clear(ordered)),
@@ -294,7 +293,7 @@ def _deltas(store: Store, program: LinearProgram) -> Deltas:
         apply=(*_apply(store), *respell(store, program, ordered)),
         take_again=f"INSERT INTO {batch} ({ORDINAL}, {store.key_list}) SELECT b.{ORDINAL}, {store.key_of('b')} "
         f"FROM {ordered} AS b WHERE {RANGE} AND b.{AGAIN} = 1",
-        mark=tuple(f"INSERT INTO {log} (weight) VALUES (0)" for log in logs),
+        mark=tuple(slices_of(store.dialect).mark(table) for table in program.captured),
     )
 
 

@@ -37,6 +37,10 @@ class Slices(Protocol):
         """True when the checkpoint of a log is ahead of it, as it is after a restore."""
         ...
 
+    def mark(self, table: Table) -> str:
+        """Put a marker into a source's log, which says to whoever reads it that anything may have changed."""
+        ...
+
     def unsealed(self, names: Names, table: Table, upto: str = "snapshot") -> str:
         """True for the rows of a source's log that no finished seal of the derived table has taken."""
         ...

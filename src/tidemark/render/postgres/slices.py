@@ -52,6 +52,11 @@ def is_ahead(names: Names, table: Table) -> str:
     return f"{end} > pg_snapshot_xmax(pg_current_snapshot())"
 
 
+def mark(table: Table) -> str:
+    """Put a marker into a log."""
+    return f"INSERT INTO {log_of(POSTGRESQL, table)} (weight) VALUES (0)"
+
+
 def unsealed(names: Names, table: Table, upto: str = "snapshot") -> str:
     """True for rows that no finished seal has taken."""
     return _between("l", f"(SELECT ({upto})::pg_snapshot {checkpoint(names, table.label)})")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from tidemark.dialect import SQLITE
 from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.model import Table
-from tidemark.names import Names, checkpoint
+from tidemark.names import Names, checkpoint, ledger
 from tidemark.render.images import image, images_after, log_of
 
 
@@ -44,6 +44,14 @@ def is_ahead(names: Names, table: Table) -> str:
     """True after a restore, or when somebody emptied the log."""
     last = f"coalesce((SELECT max(id) FROM {log_of(SQLITE, table)}), 0)"
     return f"(SELECT CAST(snapshot AS INTEGER) {checkpoint(names, table.label)}) > {last}"
+
+
+def mark(table: Table) -> str:
+    """Put a marker behind all that anybody has taken: where the log was emptied, others are ahead of it, too, and would not see
+    one whose id they have passed."""
+    log, taken = log_of(SQLITE, table), "max(CAST(snapshot AS INTEGER), ifnull(CAST(target AS INTEGER), 0))"
+    reached = f"(SELECT max({taken}) FROM {ledger(SQLITE, 'checkpoint')} WHERE source = {SQLITE.literal(table.label)})"
+    return f"INSERT INTO {log} (id, weight) SELECT max(ifnull((SELECT max(id) FROM {log}), 0), ifnull({reached}, 0)) + 1, 0"
 
 
 def unsealed(names: Names, table: Table, upto: str = "snapshot") -> str:
