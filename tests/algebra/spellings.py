@@ -290,6 +290,7 @@ SPELLINGS = (
         "SELECT 'it ' AS r, max(id) AS m FROM users GROUP BY 1 UNION ALL SELECT CAST(name AS char(3)), id FROM users "
         "UNION ALL SELECT NULL AS r, min(id) FROM posts GROUP BY r",
         engine="postgres",
+        klass="global",
     ),
     Case(
         "names_as_far_as_joined",

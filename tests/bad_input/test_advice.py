@@ -26,7 +26,7 @@ SQLITE = (
         "CAST(x AS TEXT)",
     ),
     (PATHS, Code.GLOBAL, "SELECT id AS root, …"),
-    ("SELECT t.id FROM t, (SELECT avg(v) AS m FROM t) x WHERE t.v > x.m", Code.GLOBAL, "as one figure in WHERE"),
+    ("SELECT t.id, t.v - x.m AS v FROM t, (SELECT avg(v) AS m FROM t) x", Code.GLOBAL, "as one figure in WHERE"),
     (
         "SELECT abs(t.v) AS code, count(*) AS n FROM t JOIN u ON u.id = t.id GROUP BY code",
         Code.UNSUPPORTED,
