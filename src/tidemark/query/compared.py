@@ -109,7 +109,8 @@ def compared(block: Block) -> Staged | None:
     inside: dict[str, str] = {}
     alone = {render(scalar.bare_tree, block.dialect) for scalar in block.where}
     for place, (text, test) in enumerate(tests.items(), start=1):
-        asked = _asked(test, place, numbers[test.nested.text], alone=text in alone)
+        untyped = _untyped(block, test, {item.alias for item in taken})
+        asked = _asked(test, place, numbers[test.nested.text], untyped, alone=text in alone)
         inside[text] = render(asked, block.dialect)
     if block.where:
         rows = [exp.Paren(this=exp.Var(this=one.swapped(inside))) for one in block.where]
@@ -131,7 +132,25 @@ def _stage(nested: Nested) -> Stage:
     return Stage(text_of(figure, nested.query.dialect))
 
 
-def _asked(test: _Test, place: int, number: int, *, alone: bool) -> exp.Expression:
+def _untyped(block: Block, test: _Test, stored: Collection[str]) -> dict[str, str]:
+    """The column of the `stored` items that is compared, without the type that it is stored with: what is computed compares on
+    SQLite as it is. Numbers compare as they are in any type, and are found by an index."""
+    figure, column = test.nested.query, test.rows.column
+    assert isinstance(figure, Block)
+    if (
+        block.dialect.types_are_fixed
+        or column is None
+        or column[0] not in stored
+        or origins_of(block, column) is not None
+    ):
+        return {}
+    if _is_number(block, test.rows.bare_tree) and _is_number(figure, figure.outputs[0].scalar.tree):
+        return {}
+    text = render(column_at(*column), block.dialect)
+    return {text: f"coalesce({text}, NULL)"}
+
+
+def _asked(test: _Test, place: int, number: int, untyped: Mapping[str, str], *, alone: bool) -> exp.Expression:
     """The comparison as a question to the row of the stage of that number, which is always there: a condition that stands alone
     asks whether it is true, any other what it is, where that is known."""
     dialect, alias = test.scalar.dialect, f"{_ALIAS}{place}"
@@ -139,7 +158,7 @@ def _asked(test: _Test, place: int, number: int, *, alone: bool) -> exp.Expressi
     if not dialect.types_are_fixed:
         # A subquery has neither a type nor a collation to convert what it is compared with.
         figure = f"coalesce({figure}, NULL)"
-    text = exp.Var(this=test.scalar.swapped({test.nested.text: figure}))
+    text = exp.Var(this=test.scalar.swapped({test.nested.text: figure, **untyped}))
     rows = exp.Select(expressions=[exp.Literal.number(1) if alone else text])
     rows.set("from_", exp.From(this=marked_item(alias, number)))
     is_known = exp.Not(this=exp.Is(this=exp.Paren(this=text.copy()), expression=exp.Null()))

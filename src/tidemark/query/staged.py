@@ -150,7 +150,17 @@ def _is_needless(block: Block) -> bool:
 def _compares_alike(item: Item) -> bool:
     """Whether SQLite compares a column of the item as it compares one in which its values are stored."""
     query = item.query if isinstance(item, Derived) else None
-    return not isinstance(query, SetOperation) or all(is_uniform(query, place) for place in range(len(query.outputs)))
+    if isinstance(query, SetOperation) and not all(is_uniform(query, place) for place in range(len(query.outputs))):
+        return False
+    return query is None or not any(_has_collated_end(block) for block in query.blocks)
+
+
+def _has_collated_end(block: Block) -> bool:
+    """Whether it shows a first or last text of a collation, by which it is stored and the query compares it no more."""
+    calls = (call for one in block.outputs for call in one.scalar.tree.find_all(exp.Min, exp.Max))
+    columns = ((node.table, node.name) for call in calls for node in call.find_all(exp.Column))
+    found = (one for column in columns for one in origins_of(block, column) or ())
+    return any(one.collation not in (None, "BINARY") for one in found)
 
 
 def _mixes(block: Block) -> bool:
