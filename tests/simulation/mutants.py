@@ -31,6 +31,10 @@ WORLDS_MAX = 200
 # the search goes on from there.
 BEGIN = {
     "sqlite-what-goes-before-it-is-filled": 94,
+    "sqlite-what-a-figure-moved-over": 24,
+    "postgres-what-a-figure-moved-over": 65,
+    "postgres-what-a-figure-was-that-rows-are-equal-to-or-not": 70,
+    "sqlite-a-figure-that-was-unknown": 13,
 }
 OLD_IMAGE = r"\n  INSERT INTO [^;]* SELECT [^;]*, -\([^;]*IS NOT TRUE\n  ON CONFLICT [^;]*;"
 FOUND = ("mismatch", "false drift", "deadlock", "unrepaired", "strange", "dishonest", "memory", "as of now", "filled")
