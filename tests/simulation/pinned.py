@@ -159,6 +159,27 @@ ODD = _joined(
     "UPDATE b SET y = CASE WHEN {0} < 5 THEN {0} ELSE 'NaN'::numeric END WHERE id = 5",
 )
 
+# What is compared with was nothing before: any row may come.
+UNKNOWN = replace(
+    _joined(
+        "a figure is unknown in between",
+        "",
+        6,
+        "DELETE FROM b WHERE {0} % 2 = 1",
+        "INSERT INTO b SELECT {0}, 3 WHERE {0} % 2 = 0",
+    ),
+    derived=(
+        Derived(
+            "pairs",
+            "SELECT a.id AS i, a.x AS j FROM a WHERE a.x > (SELECT min(b.y) FROM b)",
+            ("i",),
+            "tick",
+            "compared",
+            options={"support": True},
+        ),
+    ),
+)
+
 # Neither change leads to the row that the other one changes. Little work is done at once in some rounds only.
 TOGETHER = _joined(
     "two tables change before each tick",
